@@ -1,0 +1,206 @@
+"""The configuration: inheritance, sentences, digests."""
+
+import copy
+import dataclasses
+import subprocess
+import sys
+
+import pytest
+
+from musicssl.config import recipes
+from musicssl.config.catalogue import Catalogue
+from musicssl.config.inherit import ConfigError, merge, resolve
+
+TRAINED = {
+    "hubert-k2000-mfcc39", "hubert-k2000-iter2", "hubert-k500-mfcc39", "hubert-k500-mfcc60", "music2vec-vanilla",
+    "music2vec-span5", "music2vec-span15", "music2vec-prob50", "music2vec-prob80", "music2vec-step800k",
+    "music2vec-target12", "music2vec-crop5s",
+}  # fmt: skip
+FLOORS = {"random-hubert", "random-data2vec", "mfcc", "constant"}
+
+
+def problems(config: dict) -> list[str]:
+    with pytest.raises(ConfigError) as caught:
+        Catalogue(config)
+    return caught.value.problems
+
+
+def test_the_paper_has_twelve_branches_two_baselines_four_floors_and_thirteen_tasks(paper: dict) -> None:
+    catalogue = Catalogue(paper)
+    assert set(catalogue.trained) == TRAINED
+    assert set(catalogue.floors) == FLOORS
+    assert set(catalogue.names("models")) == TRAINED | FLOORS | {"hubert-speech", "data2vec-speech"}
+    assert len(catalogue.names("tasks")) == 13
+    assert [len(catalogue.entry("studies", f"table{i}")["tasks"]) for i in (1, 2, 3)] == [13, 9, 9]
+
+
+@pytest.mark.parametrize(
+    ("model", "key", "expected"),
+    [
+        ("hubert-k2000-mfcc39", "batch.global_s", 8 * 2 * 30.0),
+        ("music2vec-vanilla", "batch.global_s", 8 * 7 * 30.0),
+        ("music2vec-crop5s", "batch.global_s", 8 * 47 * 5.0),
+        ("music2vec-span5", "masking.length", 5),
+        ("music2vec-prob80", "masking.prob", 0.8),
+        ("music2vec-step800k", "updates", 800_000),
+        ("music2vec-target12", "average_top_k", 12),
+    ],
+)
+def test_ablations_have_the_papers_values(paper: dict, model: str, key: str, expected: float) -> None:
+    value = Catalogue(paper).entry("models", model)
+    for part in key.split("."):
+        value = value[part]
+    assert value == expected
+
+
+def test_mappings_merge_and_lists_replace() -> None:
+    assert merge({"a": {"x": 1, "y": [1, 2]}}, {"a": {"y": [3]}}) == {"a": {"x": 1, "y": [3]}}
+
+
+def test_resolve_tells_where_each_value_came_from(paper: dict) -> None:
+    _, origin = resolve(paper["models"], "music2vec-span5")
+    assert origin[("masking", "length")] == "music2vec-span5"
+    assert origin[("masking", "prob")] == "music2vec-base"
+    assert origin[("optimizer", "lr")] == "pretraining"
+
+
+def test_every_problem_is_listed_once_with_the_nearest_name(paper: dict) -> None:
+    paper["models"]["hubert-base"]["temprature"] = 3
+    paper["models"]["music2vec-span5"]["masking"]["length"] = "five"
+    paper["models"]["lost"] = {"base": "hubert-bas"}
+    paper["models"]["bare"] = {"base": "hubert-base"}
+    paper["labels"]["mfcc39-k500"]["features"] = "mfcc-39"
+    paper["tsks"] = {}
+    paper["run"] = {"branches": ["hubert-k500"], "studies": ["table1"]}
+    assert problems(paper) == [
+        "tsks: unknown table; did you mean 'tasks'?",
+        "models.hubert-base.temprature: unknown key; did you mean 'temperature'?",
+        "models.music2vec-span5.masking.length: found 'five'; input should be a valid integer, unable to parse string "
+        "as an integer",
+        "models.lost.base: no entry 'hubert-bas'; did you mean 'hubert-base'?",
+        "models.bare.labels: missing",
+        "labels.mfcc39-k500.features: no features entry 'mfcc-39'; did you mean 'mfcc39'?",
+        "run.branches: no models entry 'hubert-k500'; did you mean 'hubert-k500-mfcc60'?",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("table", "entry", "change", "expected"),
+    [
+        ("models", "a", {"base": "b"}, "models.a.base: a -> b -> a is a circle"),
+        ("models", "Bad_Name", {}, "models.Bad_Name: names are lower-case words"),
+        ("models", "x", {"kind": "huberd"}, "models.x.kind: found 'huberd', expected one of hubert, data2vec"),
+        ("models", "x", {"base": "music2vec-base", "crop_s": 31.0}, "models.x.crop_s: 31.0 is longer than the clips"),
+        ("models", "x", {"base": "music2vec-base", "crop_s": 8.0}, "models.x.batch.group_s: 210.0 is not a multiple"),
+        (
+            "models",
+            "x",
+            {"base": "music2vec-base", "average_top_k": 13},
+            "models.x.average_top_k: 13, but there are 12",
+        ),
+        ("models", "x", {"base": "music2vec-vanilla"}, "models.x: duplicate of models.music2vec-vanilla"),
+        ("features", "hubert-k2000-mfcc39-l6", {"layer": 13}, "has 12 layers"),
+        ("features", "hubert-k2000-mfcc39-l6", {"model": "hubert-k2000-iter2"}, "is a circle"),
+        ("features", "mfcc39", {"frame_rate_hz": 75}, "features.mfcc39.frame_rate_hz: 75 does not fit"),
+        ("tasks", "gs-key", {"metrics": ["accuracy"]}, "tasks.gs-key.metrics: no 'accuracy' for key"),
+        ("studies", "table1", {"tasks": ["mttt"]}, "studies.table1.tasks: no tasks entry 'mttt'; did you mean 'mtt'?"),
+    ],
+)
+def test_relations_between_entries_are_checked(
+    paper: dict, table: str, entry: str, change: dict, expected: str
+) -> None:
+    config = copy.deepcopy(paper)
+    if entry == "a":
+        config["models"]["b"] = {"base": "a"}
+    config[table][entry] = merge(config[table].get(entry, {}), change)
+    assert any(expected in problem for problem in problems(config)), problems(config)
+
+
+def test_a_digest_changes_with_what_decides_and_only_downstream(paper: dict) -> None:
+    before = Catalogue(paper)
+    changed = copy.deepcopy(paper)
+    changed["features"]["mfcc39"]["num_mel_bins"] = 40
+    after = Catalogue(changed)
+    moved = {m for m in TRAINED if before.recipe("models", m)["digest"] != after.recipe("models", m)["digest"]}
+    assert moved == {"hubert-k2000-mfcc39", "hubert-k2000-iter2", "hubert-k500-mfcc39"}
+
+
+def test_a_digest_ignores_where_and_how_visibly_something_runs(paper: dict) -> None:
+    before = Catalogue(paper)
+    paper["corpora"]["music1000h"]["root"] = "elsewhere"
+    paper["models"]["pretraining"].update(checkpoint_every=7, log_every=7)
+    paper["tasks"]["nsynth"]["root"] = "elsewhere"
+    after = Catalogue(paper)
+    for noun, name in (("models", "music2vec-vanilla"), ("models", "hubert-k2000-iter2"), ("tasks", "nsynth-pitch")):
+        assert before.recipe(noun, name)["digest"] == after.recipe(noun, name)["digest"]
+
+
+def test_swapping_two_values_changes_the_digest(paper: dict) -> None:
+    before = Catalogue(paper).recipe("models", "music2vec-vanilla")["digest"]
+    ema = paper["models"]["music2vec-base"]["ema"]
+    ema["start"], ema["end"] = ema["end"], ema["start"]
+    assert Catalogue(paper).recipe("models", "music2vec-vanilla")["digest"] != before
+
+
+def test_recipes_are_builtins_and_rebuild_their_class(paper: dict) -> None:
+    catalogue = Catalogue(paper)
+    for name in catalogue.names("models"):
+        entry = catalogue.recipe("models", name)["entry"]
+        built = recipes.build_kind(entry)
+        assert dataclasses.asdict(built) == entry
+    built = recipes.build_kind(catalogue.entry("models", "music2vec-vanilla"))
+    assert isinstance(built, recipes.Data2vec)
+    assert isinstance(built.schedule, recipes.TriStageSchedule)
+    assert isinstance(built.architecture, recipes.Architecture)
+
+
+def test_floors_beside_a_branch_are_of_its_paradigm(paper: dict) -> None:
+    catalogue = Catalogue(paper)
+    assert catalogue.floors_of("hubert-k2000-iter2") == {
+        "random": "random-hubert", "mfcc": "mfcc", "constant": "constant"
+    }  # fmt: skip
+    assert catalogue.floors_of("data2vec-speech")["random"] == "random-data2vec"
+
+
+def test_the_miniature_overlays_numbers_only(paper: dict, miniature: dict) -> None:
+    large, small = Catalogue(paper), Catalogue(miniature)
+    assert large.names("models") == small.names("models")
+    for name in large.names("models"):
+        assert set(large.entry("models", name)) == set(small.entry("models", name))
+
+
+@pytest.mark.parametrize("module", ["musicssl.config", "musicssl.config.recipes", "musicssl.config.catalogue"])
+def test_parsing_the_snakefile_loads_nothing_heavy(module: str, root) -> None:
+    code = f"import sys, {module}; print([m for m in ('numpy', 'torch', 'pandas', 'yaml') if m in sys.modules])"
+    out = subprocess.run(
+        [sys.executable, "-c", code], cwd=root / "workflow/scripts", capture_output=True, text=True, check=True
+    )
+    assert out.stdout.strip() == "[]"
+
+
+def run_config(root, *arguments: str) -> subprocess.CompletedProcess:
+    command = [sys.executable, "-m", "musicssl.config", *arguments]
+    return subprocess.run(command, cwd=root / "workflow/scripts", capture_output=True, text=True)
+
+
+def test_show_prints_values_with_their_origin(root) -> None:
+    shown = run_config(root, "--configfile", str(root / "config/miniature.yaml"), "show", "music2vec-crop5s").stdout
+    lines = {line.split()[0]: line for line in shown.splitlines()[1:]}
+    assert lines["crop_s"].split()[1:3] == ["2.5", "#"]
+    assert "models.music2vec-crop5s, config/miniature.yaml" in lines["crop_s"]
+    assert "models.music2vec-base, config/models.yaml" in lines["masking.prob"]
+
+
+def test_diff_prints_what_differs(root) -> None:
+    out = run_config(root, "diff", "music2vec-vanilla", "music2vec-span5").stdout
+    assert out.split() == ["masking.length", "10", "->", "5"]
+
+
+def test_check_exits_with_the_problems(root, tmp_path) -> None:
+    overlay = tmp_path / "typo.yaml"
+    overlay.write_text("models: {hubert-base: {temprature: 3}}\n")
+    run = run_config(root, "--configfile", str(overlay), "check")
+    assert run.returncode == 1
+    assert "models.hubert-base.temprature: unknown key; did you mean 'temperature'?" in run.stderr
+    assert "Traceback" not in run.stderr
+    assert run_config(root, "check").returncode == 0

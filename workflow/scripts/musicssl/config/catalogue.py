@@ -1,0 +1,202 @@
+"""The catalogue: every entry resolved, with the digest of all that decides it.
+
+A digest is the first ten hexadecimal digits of the SHA-256 of an entry's canonical JSON, in which references stand as
+the digests of what they name and fields marked ``where()`` are left out. Two entries with one digest would pay twice
+for the same result, so that is an error.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import fields
+from functools import cached_property
+from typing import Any
+
+from . import recipes
+from .check import validate
+from .inherit import ConfigError, nearest
+
+Recipe = dict[str, Any]
+
+
+def digest_of(value: Any) -> str:
+    """Return ten hexadecimal digits of the SHA-256 of canonical JSON."""
+    text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    return hashlib.sha256(text.encode()).hexdigest()[:10]
+
+
+def deciding(cls: type, entry: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the fields of an entry that decide its result."""
+    return {f.name: entry[f.name] for f in fields(cls) if f.metadata.get("digest", True)}
+
+
+class Catalogue:
+    """Read-only view of a validated configuration; the only thing rules ask.
+
+    Args:
+        config: the merged tables.
+
+    Raises:
+        ConfigError: with every problem of the configuration.
+    """
+
+    def __init__(self, config: Mapping[str, Any]) -> None:
+        self.entries = validate(config)
+        self.config = config
+        self._recipes: dict[tuple[str, ...], Recipe] = {}
+        self._check_duplicates()
+
+    # ------------------------------------------------------------ names
+
+    def names(self, noun: str) -> list[str]:
+        """Return the concrete entries of a table."""
+        return list(self.entries[noun])
+
+    def entry(self, noun: str, name: str) -> dict[str, Any]:
+        """Return one validated entry.
+
+        Raises:
+            ConfigError: there is none of that name.
+        """
+        table = self.entries[noun]
+        if name not in table:
+            raise ConfigError([f"{noun}: no entry {name!r}{nearest(name, table)}"])
+        return table[name]
+
+    @cached_property
+    def trained(self) -> list[str]:
+        """Models with optimizer updates: the ablation branches."""
+        return [name for name, values in self.entries["models"].items() if values.get("updates", 0) > 0]
+
+    @cached_property
+    def floors(self) -> list[str]:
+        """Models without learning: untrained encoders, MFCCs, a constant."""
+        kinds = ("mfcc-floor", "constant-floor")
+        return [n for n, v in self.entries["models"].items() if v["kind"] in kinds or v.get("updates") == 0]
+
+    @cached_property
+    def encoders(self) -> list[str]:
+        """Models that leave an encoder folder: all but the MFCC and constant floors."""
+        return [name for name, values in self.entries["models"].items() if not values["kind"].endswith("-floor")]
+
+    def floors_of(self, model: str) -> dict[str, str]:
+        """Return the floors to print beside a model: ``{"constant", "mfcc", "random"}`` to entry names.
+
+        The random twin is the untrained encoder of the same paradigm.
+        """
+        table = self.entries["models"]
+        kind = table[model].get("paradigm", table[model]["kind"])
+        found = {}
+        for name in self.floors:
+            role = {"mfcc-floor": "mfcc", "constant-floor": "constant", kind: "random"}.get(table[name]["kind"])
+            if role and name != model:
+                found.setdefault(role, name)
+        return found
+
+    def shards(self, corpus: str) -> list[str]:
+        """Return the shard names of a corpus: "000", "001", ..."""
+        return [f"{i:03d}" for i in range(self.entry("corpora", corpus)["num_shards"])]
+
+    def selected(self, key: str) -> list[str]:
+        """Return what ``run.branches``, ``run.tasks`` or ``run.studies`` asks for."""
+        noun = {"branches": "models", "tasks": "tasks", "studies": "studies"}[key]
+        found = (self.config.get("run") or {}).get(key, "all")
+        if found != "all":
+            return list(found)
+        return self.trained if key == "branches" else self.names(noun)
+
+    def rows(self, study: str) -> list[str]:
+        """Return the models of a study that this run builds, then the floors."""
+        chosen = set(self.selected("branches"))
+        table = self.entries["models"]
+        models = [m for m in self.entry("studies", study)["models"] if m in chosen or table[m]["kind"] == "released"]
+        return models + [name for name in self.floors if name not in models]
+
+    def columns(self, study: str) -> list[str]:
+        """Return the tasks of a study that this run builds."""
+        chosen = set(self.selected("tasks"))
+        return [task for task in self.entry("studies", study)["tasks"] if task in chosen]
+
+    @cached_property
+    def miniature(self) -> dict[str, Any]:
+        """The synthetic data's entry, or an empty mapping where none is configured."""
+        return self.entries["miniature"].get("miniature", {})
+
+    # ------------------------------------------------------------ recipes
+
+    def recipe(self, noun: str, *names: str) -> Recipe:
+        """Return what a job needs to know: entry, inputs and digest, as plain values.
+
+        Args:
+            noun: ``corpora``, ``features`` (name, corpus), ``labels`` (name, corpus), ``models``, ``tasks``,
+                ``embeddings`` (model, task), ``probes`` (model, task) or ``miniature`` (part).
+        """
+        key = (noun, *names)
+        if key not in self._recipes:
+            self._recipes[key] = getattr(self, f"_{noun}")(*names)
+        return self._recipes[key]
+
+    def _make(self, noun: str, name: str, entry: dict[str, Any], decides: Any, inputs: dict[str, Recipe]) -> Recipe:
+        digest = digest_of([noun, decides, {role: recipe["digest"] for role, recipe in inputs.items()}])
+        return {"noun": noun, "name": name, "digest": digest, "entry": entry, "inputs": inputs}
+
+    def _corpora(self, name: str) -> Recipe:
+        entry = self.entry("corpora", name)
+        return self._make("corpora", name, entry, [name, deciding(recipes.Corpus, entry)], {})
+
+    def _features(self, name: str, corpus: str) -> Recipe:
+        entry = self.entry("features", name)
+        inputs = {"corpus": self.recipe("corpora", corpus)}
+        decides = dict(entry)
+        if entry["kind"] == "layer":
+            inputs["model"] = self.recipe("models", entry["model"])
+            decides.pop("model")
+        return self._make("features", name, entry, decides, inputs)
+
+    def _labels(self, name: str, corpus: str) -> Recipe:
+        entry = self.entry("labels", name)
+        inputs = {"features": self.recipe("features", entry["features"], corpus)}
+        decides = {key: value for key, value in entry.items() if key != "features"}
+        return self._make("labels", name, entry, decides, inputs)
+
+    def _models(self, name: str) -> Recipe:
+        entry = self.entry("models", name)
+        decides = deciding(recipes.BY_KIND[entry["kind"]], entry)
+        inputs = {}
+        if "corpus" in entry:
+            inputs["corpus"] = self.recipe("corpora", decides.pop("corpus"))
+        if "labels" in entry:
+            inputs["labels"] = self.recipe("labels", decides.pop("labels"), entry["corpus"])
+        return self._make("models", name, entry, decides, inputs)
+
+    def _miniature(self, part: str) -> Recipe:
+        entry = self.miniature
+        return self._make("miniature", part, entry, [part, deciding(recipes.Miniature, entry)], {})
+
+    def _tasks(self, name: str) -> Recipe:
+        entry = self.entry("tasks", name)
+        return self._make("tasks", name, entry, deciding(recipes.Task, entry), {})
+
+    def _embeddings(self, model: str, task: str) -> Recipe:
+        inputs = {"model": self.recipe("models", model), "task": self.recipe("tasks", task)}
+        return self._make("embeddings", f"{model}/{task}", self.entry("tasks", task), None, inputs)
+
+    def _probes(self, model: str, task: str) -> Recipe:
+        inputs = {"embeddings": self.recipe("embeddings", model, task)}
+        return self._make("probes", f"{model}/{task}", self.entry("tasks", task), None, inputs)
+
+    def _check_duplicates(self) -> None:
+        problems = []
+        corpora = self.names("corpora")[:1]
+        for noun in ("corpora", "features", "labels", "models", "tasks"):
+            seen: dict[str, str] = {}
+            for name in self.names(noun):
+                where = corpora if noun in ("features", "labels") else []
+                digest = self.recipe(noun, name, *where)["digest"]
+                if digest in seen:
+                    problems.append(f"{noun}.{name}: duplicate of {noun}.{seen[digest]}; remove one of the two")
+                seen[digest] = name
+        if problems:
+            raise ConfigError(problems)

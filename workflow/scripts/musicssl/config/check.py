@@ -1,0 +1,223 @@
+"""Validation of the merged tables: types and keys by pydantic, then what holds between entries.
+
+Every problem is one sentence with a dotted path; all of them are reported together.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import asdict, fields, is_dataclass
+from functools import cache
+from typing import Annotated, Any, get_type_hints
+
+from pydantic import Field, TypeAdapter, ValidationError
+
+from . import recipes
+from .inherit import ConfigError, Path, nearest, resolve
+
+SLUG = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
+HOP_SAMPLES = 320
+METRICS = {
+    "multiclass": {"accuracy"},
+    "multilabel": {"roc_auc", "ap"},
+    "regression": {"r2_valence", "r2_arousal"},
+    "key": {"key_score", "key_score_symmetric"},
+    "beats": {"beat_f70", "beat_f20"},
+}
+TABLES: dict[str, Any] = {
+    "corpora": recipes.Corpus,
+    "features": Annotated[recipes.FEATURES, Field(discriminator="kind")],
+    "labels": recipes.Labels,
+    "models": Annotated[recipes.MODELS, Field(discriminator="kind")],
+    "tasks": recipes.Task,
+    "studies": recipes.Study,
+    "miniature": recipes.Miniature,
+}
+TOP_LEVEL = {*TABLES, "pathvars", "run"}
+Entries = dict[str, dict[str, dict[str, Any]]]
+
+
+@cache
+def adapter(noun: str) -> TypeAdapter[Any]:
+    """Return pydantic's validator of one table's entries, built once."""
+    return TypeAdapter(TABLES[noun])
+
+
+def validate(config: Mapping[str, Any]) -> Entries:
+    """Return all concrete entries, inherited and validated, as plain values.
+
+    Raises:
+        ConfigError: with every problem found.
+    """
+    problems = [f"{key}: unknown table{nearest(key, TOP_LEVEL)}" for key in config if key not in TOP_LEVEL]
+    entries: Entries = {}
+    for noun in TABLES:
+        table = table_of(config, noun)
+        entries[noun] = {}
+        for name, raw in table.items():
+            where = f"{noun}.{name}"
+            if not SLUG.fullmatch(str(name)):
+                problems.append(f"{where}: names are lower-case words joined by '-', such as 'mfcc39-k500'")
+            elif not isinstance(raw, Mapping):
+                problems.append(f"{where}: found {raw!r}, expected a mapping")
+            elif not raw.get("abstract"):
+                try:
+                    values, origin = resolve(table, name)
+                    entries[noun][name] = asdict(adapter(noun).validate_python(values))
+                except ConfigError as error:
+                    problems += [f"{noun}.{problem}" for problem in error.problems]
+                except ValidationError as error:
+                    problems += [sentence(noun, name, values, origin, e) for e in error.errors()]
+    names = {noun: set(table_of(config, noun)) for noun in TABLES}
+    problems += unknown_references(entries, names) + selection_problems(names, config)
+    problems = problems or relations(entries)
+    if problems:
+        raise ConfigError(problems)
+    return entries
+
+
+def table_of(config: Mapping[str, Any], noun: str) -> dict[str, Any]:
+    """Return the raw entries of a table; ``null`` removes one. The miniature is a table of at most one entry."""
+    table = config.get(noun) or {}
+    if noun == "miniature":
+        table = {"miniature": table} if table else {}
+    return {name: value for name, value in table.items() if value is not None}
+
+
+def sentence(noun: str, name: str, values: Any, origin: dict[Path, str], error: Any) -> str:
+    """Turn one pydantic error into a sentence that names the entry where the value stands."""
+    kinds = set(recipes.BY_KIND) | {"PolynomialSchedule", "TriStageSchedule"}
+    path = tuple(str(part) for part in error["loc"] if str(part) not in kinds)
+    sources = {entry for leaf, entry in origin.items() if leaf[: len(path)] == path}
+    entry = sources.pop() if len(sources) == 1 else name
+    where = ".".join([noun, entry, *path])
+    kind = error["type"]
+    if kind == "unexpected_keyword_argument":
+        return f"{where}: unknown key{nearest(path[-1], known_keys(noun, values, path[:-1]))}"
+    if kind in ("missing", "missing_argument"):
+        return f"{'.'.join([noun, name, *path])}: missing"
+    if kind.startswith("union_tag"):
+        return f"{noun}.{entry}.kind: found {values.get('kind')!r}, expected one of {', '.join(kinds_of(noun))}"
+    return f"{where}: found {error['input']!r}; {error['msg'][0].lower()}{error['msg'][1:]}"
+
+
+def kinds_of(noun: str) -> list[str]:
+    """Return the values ``kind`` may have in a table."""
+    options = recipes.FEATURES if noun == "features" else recipes.MODELS
+    return [kind for kind, cls in recipes.BY_KIND.items() if cls in options.__args__]
+
+
+def known_keys(noun: str, values: Any, path: Path) -> list[str]:
+    """Return the field names allowed at a path of an entry."""
+    cls: Any = recipes.BY_KIND.get(str(values.get("kind"))) if noun in ("features", "models") else TABLES[noun]
+    for part in path:
+        cls = get_type_hints(cls).get(part) if is_dataclass(cls) else None
+    options = getattr(cls, "__args__", (cls,))
+    return sorted({f.name for option in options if is_dataclass(option) for f in fields(option)})
+
+
+def relations(entries: Entries) -> list[str]:
+    """Return what is wrong between entries whose references exist: circles, rates, sizes."""
+    problems = circles(entries)
+    for name, values in entries["corpora"].items():
+        if values["min_clip_s"] > values["clip_s"]:
+            problems.append(f"corpora.{name}.min_clip_s: {values['min_clip_s']} is longer than clip_s")
+    for name, values in entries["features"].items():
+        expected = (50,) if values["kind"] == "layer" else (50, 100)
+        if values["frame_rate_hz"] not in expected:
+            problems.append(
+                f"features.{name}.frame_rate_hz: {values['frame_rate_hz']} does not fit the encoder's 50 Hz"
+            )
+        if values["kind"] == "layer":
+            source = entries["models"][values["model"]]
+            layers = source.get("architecture", {}).get("num_layers", 0)
+            if not 1 <= values["layer"] <= layers:
+                problems.append(f"features.{name}.layer: {values['layer']}, but {values['model']} has {layers} layers")
+    for name, values in entries["models"].items():
+        if "architecture" in values:
+            problems += [f"models.{name}.{text}" for text in pretraining_problems(values, entries)]
+    for name, values in entries["tasks"].items():
+        wrong = [m for m in values["metrics"] if m not in METRICS[values["kind"]]]
+        problems += [
+            f"tasks.{name}.metrics: no {m!r} for {values['kind']}{nearest(m, METRICS[values['kind']])}" for m in wrong
+        ]
+        if not (values["metrics"] and values["probe"]["seeds"] and values["probe"]["learning_rates"]):
+            problems.append(f"tasks.{name}: metrics, probe.seeds and probe.learning_rates may not be empty")
+    return problems
+
+
+def unknown_references(entries: Entries, names: Mapping[str, set[str]]) -> list[str]:
+    """Return references to entries that do not exist."""
+    problems = []
+    pointers = [("labels", "features", "features"), ("features", "model", "models")]
+    pointers += [("models", "corpus", "corpora"), ("models", "labels", "labels")]
+    pointers += [("studies", "models", "models"), ("studies", "tasks", "tasks")]
+    for noun, key, target in pointers:
+        for name, values in entries[noun].items():
+            found = values.get(key, [])
+            for word in found if isinstance(found, list) else [found]:
+                if word not in names[target]:
+                    near = nearest(word, names[target])
+                    problems.append(f"{noun}.{name}.{key}: no {target} entry {word!r}{near}")
+    return problems
+
+
+def circles(entries: Entries) -> list[str]:
+    """Return models whose labels depend on themselves."""
+    problems = []
+    for start in entries["models"]:
+        seen, model = [start], start
+        while labels := entries["models"][model].get("labels"):
+            features = entries["features"][entries["labels"][labels]["features"]]
+            model = features.get("model")
+            if model is None:
+                break
+            if model in seen:
+                problems.append(f"models.{start}.labels: {' <- '.join([*seen, model])} is a circle")
+                break
+            seen.append(model)
+    return problems
+
+
+def pretraining_problems(values: dict[str, Any], entries: Entries) -> list[str]:
+    """Return what does not fit inside one pre-training recipe."""
+    problems = []
+    size, batch = values["architecture"], values["batch"]
+    corpus = entries["corpora"][values["corpus"]]
+    rate = corpus["sample_rate_hz"]
+    if values["crop_s"] > corpus["clip_s"]:
+        problems.append(f"crop_s: {values['crop_s']} is longer than the clips of corpus {values['corpus']}")
+    if values["crop_s"] * rate % HOP_SAMPLES:
+        problems.append(f"crop_s: {values['crop_s']} is not a whole number of {HOP_SAMPLES}-sample frames")
+    for key, unit in (("group_s", values["crop_s"]), ("global_s", batch["group_s"])):
+        ratio = batch[key] / unit
+        if ratio < 1 or abs(ratio - round(ratio)) > 1e-6:
+            problems.append(f"batch.{key}: {batch[key]} is not a multiple of {unit} s")
+    if size["hidden_size"] % size["num_heads"]:
+        problems.append(
+            f"architecture.num_heads: {size['num_heads']} does not divide hidden_size {size['hidden_size']}"
+        )
+    if size["hidden_size"] % size["pos_conv_groups"]:
+        problems.append(f"architecture.pos_conv_groups: {size['pos_conv_groups']} does not divide hidden_size")
+    if values.get("average_top_k", 1) > size["num_layers"]:
+        problems.append(f"average_top_k: {values['average_top_k']}, but there are {size['num_layers']} layers")
+    return problems
+
+
+def selection_problems(names: Mapping[str, set[str]], config: Mapping[str, Any]) -> list[str]:
+    """Return unknown names in ``run``, the selection of what is built by default."""
+    run = config.get("run") or {}
+    problems = [f"run.{key}: unknown key{nearest(key, ['branches', 'tasks', 'studies'])}" for key in run
+                if key not in ("branches", "tasks", "studies")]  # fmt: skip
+    for key, noun in (("branches", "models"), ("tasks", "tasks"), ("studies", "studies")):
+        found = run.get(key, "all")
+        if found == "all":
+            continue
+        if not isinstance(found, list):
+            problems.append(f"run.{key}: found {found!r}, expected `all` or a list of names")
+            continue
+        for word in found:
+            if word not in names[noun]:
+                problems.append(f"run.{key}: no {noun} entry {word!r}{nearest(word, names[noun])}")
+    return problems

@@ -1,0 +1,363 @@
+"""Every knob of the project, once: frozen dataclasses of plain values.
+
+A config entry is validated into one of these classes by :mod:`musicssl.config.catalogue` and travels to a job as the
+nested dictionary ``asdict`` makes of it; the job rebuilds the class with :func:`build`. Fields have no defaults: a
+value that decides a result stands in ``config/*.yaml``, with its unit and source. Fields marked ``where()`` say where
+or how visibly something runs, not what comes out; they stay outside the digest.
+
+Conventions: ``_s`` seconds, ``_hz`` hertz, ``num_`` counts. Only the standard library is imported.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import types
+import typing
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, Literal
+
+
+def where() -> Any:
+    """Return a field that locates or displays work and is left out of the digest."""
+    return field(metadata={"digest": False})
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recipe:
+    """Base of every entry: unknown keys are errors."""
+
+    __pydantic_config__: ClassVar[dict[str, str]] = {"extra": "forbid"}
+
+
+# ---------------------------------------------------------------- corpora
+
+
+@dataclass(frozen=True, kw_only=True)
+class Corpus(Recipe):
+    """Audio for pre-training, cut into clips and stored as int16 shards."""
+
+    root: str = where()
+    sample_rate_hz: int
+    clip_s: float
+    min_clip_s: float
+    min_file_s: float
+    silence_dbfs: float
+    min_usable_fraction: float
+    valid_fraction: float
+    num_shards: int
+    seed: int
+
+
+# ---------------------------------------------------------------- features
+
+
+@dataclass(frozen=True, kw_only=True)
+class MfccFeatures(Recipe):
+    """Kaldi-compatible MFCC with first and second differences (HuBERT iteration 1)."""
+
+    kind: Literal["mfcc"]
+    num_ceps: int
+    num_mel_bins: int
+    frame_rate_hz: int
+    code_version: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class LayerFeatures(Recipe):
+    """Output of one transformer layer of a trained model (HuBERT iteration 2 and later)."""
+
+    kind: Literal["layer"]
+    model: str
+    layer: int
+    frame_rate_hz: int
+    code_version: int
+
+
+# ---------------------------------------------------------------- labels
+
+
+@dataclass(frozen=True, kw_only=True)
+class Labels(Recipe):
+    """Clusters of feature vectors that HuBERT predicts."""
+
+    features: str
+    num_clusters: int
+    sample_fraction: float
+    num_restarts: int
+    max_iterations: int
+    tolerance: float
+    reseed_empty: bool
+    seed: int
+    code_version: int
+
+
+# ---------------------------------------------------------------- models
+
+
+@dataclass(frozen=True, kw_only=True)
+class Architecture(Recipe):
+    """Size of an encoder: convolutional front end, then a post-norm transformer."""
+
+    conv_width: int
+    hidden_size: int
+    num_layers: int
+    num_heads: int
+    ffn_size: int
+    pos_conv_kernel: int
+    pos_conv_groups: int
+    pos_conv_depth: int
+    dropout: float
+    attention_dropout: float
+    activation_dropout: float
+    input_dropout: float
+    layer_drop: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Masking(Recipe):
+    """Span masking of latent frames (wav2vec 2.0, as fairseq computes it)."""
+
+    prob: float
+    length: int
+    min_spans: int
+    trim: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class Batch(Recipe):
+    """Audio per optimizer update; a group is the set of clips whose masks are trimmed together."""
+
+    global_s: float
+    group_s: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Optimizer(Recipe):
+    """AdamW with decoupled weight decay on every tensor; ``clip_norm`` 0 means no clipping."""
+
+    lr: float
+    betas: tuple[float, float]
+    eps: float
+    weight_decay: float
+    clip_norm: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class PolynomialSchedule(Recipe):
+    """Linear warm-up, then linear decay to zero at the last update."""
+
+    kind: Literal["polynomial"]
+    warmup_updates: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class TriStageSchedule(Recipe):
+    """Linear warm-up, constant, exponential decay; phases are fractions of all updates."""
+
+    kind: Literal["tri-stage"]
+    warmup_fraction: float
+    hold_fraction: float
+    init_lr_scale: float
+    final_lr_scale: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pretraining(Recipe):
+    """What both paradigms share."""
+
+    corpus: str
+    seed: int
+    updates: int
+    crop_s: float
+    normalize: bool
+    precision: Literal["bf16", "fp32"]
+    architecture: Architecture
+    masking: Masking
+    batch: Batch
+    optimizer: Optimizer
+    schedule: PolynomialSchedule | TriStageSchedule
+    valid_every: int
+    code_version: int
+    log_every: int = where()
+    checkpoint_every: int = where()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Hubert(Pretraining):
+    """Masked prediction of cluster labels (HuBERT, Hsu et al. 2021)."""
+
+    kind: Literal["hubert"]
+    labels: str
+    codebook_dim: int
+    temperature: float
+    feature_penalty: float
+    cnn_grad_scale: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ema(Recipe):
+    """Decay of the teacher, raised linearly from ``start`` to ``end``."""
+
+    start: float
+    end: float
+    anneal_updates: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class CollapseGuard(Recipe):
+    """Smallest mean standard deviation of targets and predictions tolerated after some updates."""
+
+    after_updates: int
+    min_target_std: float
+    min_prediction_std: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Data2vec(Pretraining):
+    """Masked regression of a teacher's layer averages (data2vec 1.0, Baevski et al. 2022)."""
+
+    kind: Literal["data2vec"]
+    average_top_k: int
+    ema: Ema
+    guard: CollapseGuard
+
+
+@dataclass(frozen=True, kw_only=True)
+class Released(Recipe):
+    """Weights somebody else trained: a Hugging Face folder, hub name or fairseq checkpoint."""
+
+    kind: Literal["released"]
+    paradigm: Literal["hubert", "data2vec"]
+    source: str
+    normalize: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class MfccFloor(Recipe):
+    """Mean and standard deviation of MFCCs: what no learning gives."""
+
+    kind: Literal["mfcc-floor"]
+    num_ceps: int
+    num_mel_bins: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class ConstantFloor(Recipe):
+    """One constant input: the probe can only learn the training prior."""
+
+    kind: Literal["constant-floor"]
+
+
+# ---------------------------------------------------------------- tasks
+
+
+@dataclass(frozen=True, kw_only=True)
+class Windows(Recipe):
+    """How a recording is cut for the encoder; ``length_s`` 0 takes it whole."""
+
+    length_s: float
+    min_s: float
+    average: Literal["embeddings", "predictions"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Probe(Recipe):
+    """The probing protocol: softmax-weighted states, one hidden layer, early stopping on validation."""
+
+    hidden_size: int
+    dropout: float
+    learning_rates: list[float]
+    batch_size: int
+    max_epochs: int
+    plateau_patience: int
+    stop_patience: int
+    seeds: list[int]
+    num_bootstraps: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Task(Recipe):
+    """One MIR task: dataset, target, windows, metric, protocol."""
+
+    dataset: str
+    target: str
+    kind: Literal["multiclass", "multilabel", "regression", "key", "beats"]
+    metrics: list[str]
+    windows: Windows
+    probe: Probe
+    options: dict[str, bool | int | float | str]
+    code_version: int
+    root: str = where()
+
+
+# ---------------------------------------------------------------- studies
+
+
+@dataclass(frozen=True, kw_only=True)
+class Study(Recipe):
+    """A question answered by one table of models and tasks."""
+
+    title: str
+    question: str
+    models: list[str]
+    tasks: list[str]
+    paper_table: int
+
+
+# ---------------------------------------------------------------- miniature
+
+
+@dataclass(frozen=True, kw_only=True)
+class Miniature(Recipe):
+    """Synthesised music, written in the datasets' real layouts; ``items`` are train, validation and test counts."""
+
+    root: str = where()
+    seed: int
+    num_tracks: int
+    track_s: float
+    items: dict[str, tuple[int, int, int]]
+    code_version: int
+
+
+FEATURES = MfccFeatures | LayerFeatures
+MODELS = Hubert | Data2vec | Released | MfccFloor | ConstantFloor
+BY_KIND: dict[str, type[Recipe]] = {
+    "mfcc": MfccFeatures,
+    "layer": LayerFeatures,
+    "hubert": Hubert,
+    "data2vec": Data2vec,
+    "released": Released,
+    "mfcc-floor": MfccFloor,
+    "constant-floor": ConstantFloor,
+}
+
+
+def build(cls: Any, values: Any) -> Any:
+    """Rebuild a recipe class from the plain values ``dataclasses.asdict`` made of it.
+
+    Args:
+        cls: a dataclass, a union of dataclasses told apart by ``kind``, or a plain type.
+        values: builtins, already validated by :mod:`musicssl.config.catalogue`.
+
+    Raises:
+        TypeError: a field is missing or unknown.
+    """
+    origin = typing.get_origin(cls)
+    if origin in (typing.Union, types.UnionType):
+        for option in typing.get_args(cls):
+            if dataclasses.is_dataclass(option) and isinstance(values, dict):
+                kinds = typing.get_args(typing.get_type_hints(option).get("kind"))
+                if values.get("kind") in kinds:
+                    return build(option, values)
+        return values
+    if origin is tuple:
+        return tuple(values)
+    if not dataclasses.is_dataclass(cls):
+        return values
+    hints = typing.get_type_hints(cls)
+    return typing.cast(type, cls)(**{name: build(hints.get(name), value) for name, value in values.items()})
+
+
+def build_kind(values: dict[str, Any]) -> Recipe:
+    """Rebuild a features or model entry, whose class its ``kind`` tells."""
+    return typing.cast(Recipe, build(BY_KIND[values["kind"]], values))

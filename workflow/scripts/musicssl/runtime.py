@@ -1,0 +1,143 @@
+"""Logging, seeds, device, threads and provenance of one job.
+
+``run(main, snakemake)`` is how every script starts: it opens the log file, writes what ran where, and turns a
+:class:`UserError` into one sentence instead of a traceback.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import platform
+import random
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterable, Iterator
+from importlib import metadata
+from pathlib import Path
+from typing import Any, TypeVar
+
+T = TypeVar("T")
+logger = logging.getLogger(__name__)
+PACKAGES = ("torch", "torchaudio", "transformers", "numpy", "faiss-cpu", "librosa", "scikit-learn", "mir_eval")
+
+
+class UserError(ValueError):
+    """Something the user can mend: what was found, what was expected, which file or key, what to do."""
+
+
+def start_log(path: str | Path | None, quiet: bool = False) -> None:
+    """Send log records to ``path`` (truncated) and, unless ``quiet``, to stderr."""
+    handlers: list[logging.Handler] = []
+    if not quiet:
+        handlers.append(logging.StreamHandler(sys.stderr))
+    if path:
+        Path(path).parent.mkdir(parents=True, exist_ok=True)
+        handlers.append(logging.FileHandler(path, mode="w", encoding="utf-8"))
+    logging.basicConfig(
+        level=logging.INFO,
+        format="%(asctime)s %(levelname).1s %(name)s: %(message)s",
+        datefmt="%H:%M:%S",
+        handlers=handlers or [logging.NullHandler()],
+        force=True,
+    )
+    for noisy in ("matplotlib", "numba", "distributed", "httpx", "urllib3"):
+        logging.getLogger(noisy).setLevel(logging.WARNING)
+
+
+def provenance() -> dict[str, Any]:
+    """Return git revision, interpreter, machine and package versions of this process."""
+    versions = {}
+    for name in PACKAGES:
+        try:
+            versions[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            continue
+    return {
+        "git": git_revision(),
+        "python": platform.python_version(),
+        "machine": f"{platform.system()} {platform.machine()}, {os.cpu_count()} CPUs",
+        "packages": versions,
+    }
+
+
+def git_revision() -> str:
+    """Return the commit the code runs from, marked ``+`` when files differ from it, or ``unknown``."""
+    here = Path(__file__).parent
+    try:
+        revision = subprocess.run(
+            ["git", "rev-parse", "--short=12", "HEAD"], cwd=here, capture_output=True, text=True, timeout=10
+        )
+        dirty = subprocess.run(
+            ["git", "status", "--porcelain", "--untracked-files=no"], cwd=here, capture_output=True, timeout=10
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return "unknown"
+    return revision.stdout.strip() + ("+" if dirty.stdout.strip() else "") if revision.returncode == 0 else "unknown"
+
+
+def seed_everything(seed: int) -> None:
+    """Seed Python and torch, and ask torch for deterministic kernels; NumPy code takes its own generators."""
+    import torch
+
+    random.seed(seed)
+    torch.manual_seed(seed)
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+    torch.use_deterministic_algorithms(True, warn_only=True)
+
+
+def use_threads(num_threads: int) -> None:
+    """Give torch ``num_threads`` threads: the count is part of what makes two CPU runs equal."""
+    import torch
+
+    torch.set_num_threads(max(1, num_threads))
+
+
+def device() -> Any:
+    """Return the accelerator of this process (``cuda`` by ``LOCAL_RANK``), or the CPU."""
+    import torch
+
+    if torch.cuda.is_available():
+        return torch.device("cuda", int(os.environ.get("LOCAL_RANK", 0)))
+    return torch.device("cpu")
+
+
+def progress(items: Iterable[T], total: int, unit: str, every_s: float = 10.0) -> Iterator[T]:
+    """Yield ``items`` and log how many of ``total`` are done, the rate and the time left, every ``every_s`` seconds."""
+    start = last = time.monotonic()
+    done = 0
+    for item in items:
+        yield item
+        done += 1
+        now = time.monotonic()
+        if now - last >= every_s and done < total:
+            rate = done / (now - start)
+            logger.info("%d/%d %s, %.1f/s, %.0f s left", done, total, unit, rate, (total - done) / rate)
+            last = now
+    logger.info("%d %s in %.1f s", done, unit, time.monotonic() - start)
+
+
+def run(main: Callable[[Any], None], snakemake: Any) -> None:
+    """Run a rule's ``main(snakemake)`` with logging, thread count and errors as sentences.
+
+    Args:
+        main: unpacks the job, makes one library call, writes.
+        snakemake: the object Snakemake gives to ``script:`` files.
+    """
+    log = str(snakemake.log[0]) if len(snakemake.log) else None
+    start_log(log)
+    start = time.monotonic()
+    recipe = dict(snakemake.params).get("recipe") or {}
+    name = " ".join([snakemake.rule, *map(str, snakemake.wildcards)])
+    logger.info("%s, recipe %s, git %s", name, recipe.get("digest", "-"), git_revision())
+    os.environ.setdefault("OMP_NUM_THREADS", str(snakemake.threads))
+    try:
+        main(snakemake)
+    except UserError as error:
+        logger.error("%s failed: %s", name, error)
+        sys.exit(1)
+    except Exception:
+        logger.exception("%s failed; this is a defect of the workflow or its environment", name)
+        sys.exit(1)
+    logger.info("%s done in %.1f s", name, time.monotonic() - start)
