@@ -42,7 +42,7 @@ def start_log(path: str | Path | None, quiet: bool = False) -> None:
         handlers=handlers or [logging.NullHandler()],
         force=True,
     )
-    for noisy in ("matplotlib", "numba", "distributed", "httpx", "urllib3"):
+    for noisy in ("distributed", "faiss", "httpx", "matplotlib", "numba", "urllib3"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
 
 

@@ -1,0 +1,313 @@
+"""K-means and label assignment against their peers, on the same frames, in one run.
+
+Peers: fairseq's recipe (scikit-learn MiniBatchKMeans with the arguments of examples/hubert/simple_kmeans), faiss.Kmeans
+from the same start, scikit-learn's k-means++ and fairseq's NumPy label dump. Every contestant runs alone in a fresh
+process, so peak memory is its own. Frames are synthetic: smooth latent paths, mixed non-linearly, with noise.
+
+    python benchmarks/targets_kmeans.py --hours 1 --k 2000 --dim 39
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import logging
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "workflow" / "scripts"))
+
+from musicssl.artefacts import RaggedWriter, open_all
+from musicssl.cluster.assign import assign_shard
+from musicssl.cluster.blocks import BLOCK_ROWS, Rows, cut
+from musicssl.cluster.executors import open_executor
+from musicssl.cluster.kmeans import fit, lloyd
+from musicssl.cluster.seeding import distinct, seed_centroids
+from musicssl.config.recipes import Labels
+
+ITERATIONS = 5
+SEED_ROWS = 30_000  # scikit-learn's init_size at batch 10 000
+CLIP_S = 30
+
+
+def recipe(num_clusters: int, tolerance: float) -> Labels:
+    """Return the labels recipe that is timed."""
+    sampling = {"sample_fraction": 1.0, "num_restarts": 2, "seed": 0, "reseed_empty": True}
+    stopping = {"max_iterations": 100, "tolerance": tolerance, "code_version": 1}
+    return Labels(features="synthetic", num_clusters=num_clusters, **sampling, **stopping)
+
+
+def synthesise(folder: Path, hours: float, width: int) -> None:
+    """Write ``hours`` of frames as shards of 100 clips: MFCC-like float32 at 100 Hz, or 768 wide float16 at 50 Hz."""
+    rng = np.random.default_rng(0)
+    rate, dtype = (50, np.float16) if width >= 512 else (100, np.float32)
+    mix = [rng.normal(0, 1, (24, width)), rng.normal(0, 2, (24, width))]
+    num_clips = max(1, round(hours * 3600 / CLIP_S))
+    for shard, first in enumerate(range(0, num_clips, 100)):
+        count = min(100, num_clips - first)
+        with RaggedWriter(
+            folder / f"{shard:03d}.npy", dtype, (width,), "bench", frame_rate_hz=rate, splits=["train"] * count
+        ) as writer:
+            for clip in range(count):
+                steps = rng.normal(0, 1, (CLIP_S * rate, 24)) * rng.gamma(1, 0.2, 24)
+                latent = 6 * np.sin(np.cumsum(steps, axis=0) / 8 + rng.uniform(0, 7, 24))
+                frames = latent @ mix[0] + np.maximum(latent, 0) @ mix[1] + rng.normal(0, 6, (len(latent), width))
+                writer.append(f"{first + clip}", frames + 20)
+
+
+def load(folder: Path) -> Any:
+    return open_all(sorted(folder.glob("[0-9]*.npy")))
+
+
+def in_memory(folder: Path) -> Any:
+    """Return all frames in one float32 array."""
+    return np.concatenate([np.asarray(shard.data, np.float32) for shard in load(folder)])
+
+
+def timed(call: Any) -> tuple[Any, float]:
+    start = time.perf_counter()
+    value = call()
+    return value, time.perf_counter() - start
+
+
+def best_of(call: Any, times: int = 5) -> float:
+    """Return the shortest of some runs, in seconds: short work suffers most from neighbours."""
+    return min(timed(call)[1] for _ in range(times))
+
+
+def inertia_of(frames: Any, centroids: Any) -> float:
+    """Return the mean squared distance in float64, by a search both contestants share (faiss)."""
+    import faiss
+
+    index = faiss.IndexFlatL2(frames.shape[1])
+    index.add(np.ascontiguousarray(centroids, np.float32))
+    total = 0.0
+    for tile in np.array_split(frames, len(frames) // 8192 + 1):
+        near = centroids[index.search(np.ascontiguousarray(tile), 1)[1][:, 0]]
+        total += float(np.square(tile - near, dtype=np.float64).sum())
+    return total / len(frames)
+
+
+# ---------------------------------------------------------------- contestants: each returns plain values
+
+
+def fit_ours(folder: Path, k: int, threads: int) -> dict[str, Any]:
+    with open_executor("threads", threads) as executor:
+        (centroids, report), seconds = timed(lambda: fit(load(folder), recipe(k, 1e-3), executor, executor))
+    peak = peak_mb()
+    return {"s": seconds, "peak_mb": peak, "inertia": inertia_of(in_memory(folder), centroids), "report": report}
+
+
+def fit_fairseq(folder: Path, k: int, threads: int) -> dict[str, Any]:
+    from sklearn.cluster import MiniBatchKMeans
+
+    np.random.seed(0)  # noqa: NPY002 (fairseq's)
+    frames = in_memory(folder)
+    model = MiniBatchKMeans(
+        n_clusters=k,
+        init="k-means++",
+        max_iter=100,
+        batch_size=10_000,
+        verbose=0,
+        compute_labels=False,
+        tol=0.0,
+        max_no_improvement=100,
+        init_size=None,
+        n_init=20,
+        reassignment_ratio=0.0,
+    )
+    _, seconds = timed(lambda: model.fit(frames))
+    peak = peak_mb()
+    return {
+        "s": seconds,
+        "peak_mb": peak,
+        "inertia": inertia_of(frames, model.cluster_centers_),
+        "steps": model.n_steps_,
+    }
+
+
+def iteration_ours(folder: Path, k: int, threads: int) -> dict[str, Any]:
+    shards = load(folder)
+    blocks = cut([Rows(str(shard.path), 0, len(shard.data)) for shard in shards], BLOCK_ROWS)
+    energy = float(sum(np.square(shard.data, dtype=np.float64).sum() for shard in shards))
+    start = first_centroids(shards, k)
+    with open_executor("threads", threads) as executor:
+        found, seconds = timed(lambda: lloyd(blocks, start, energy, recipe(k, -1.0), ITERATIONS + 1, executor))
+    return {"s": seconds / (ITERATIONS + 1), "inertia": found.inertia[-1]}
+
+
+def iteration_faiss(folder: Path, k: int, threads: int) -> dict[str, Any]:
+    import faiss
+
+    faiss.omp_set_num_threads(threads)
+    frames = in_memory(folder)
+    start = first_centroids(load(folder), k)
+    model = faiss.Kmeans(frames.shape[1], k, niter=ITERATIONS, max_points_per_centroid=len(frames), seed=0)
+    _, seconds = timed(lambda: model.train(frames, init_centroids=start))
+    return {"s": seconds / ITERATIONS, "inertia": inertia_of(frames, model.centroids)}
+
+
+def first_centroids(shards: Any, k: int) -> Any:
+    frames = shards[0].data
+    return np.asarray(frames[np.linspace(0, len(frames) - 1, k).astype(int)], np.float32)
+
+
+def seeding_ours(folder: Path, k: int, threads: int) -> dict[str, Any]:
+    frames = seed_frames(folder)
+
+    def seed() -> Any:
+        return seed_centroids(*distinct(frames), k, np.random.default_rng(0), executor)
+
+    with open_executor("threads", threads) as executor:
+        centroids, seconds = timed(seed)
+    return {"s": seconds, "inertia": inertia_of(frames, centroids)}
+
+
+def seeding_sklearn(folder: Path, k: int, threads: int) -> dict[str, Any]:
+    from sklearn.cluster import kmeans_plusplus
+
+    frames = seed_frames(folder)
+    (centroids, _), seconds = timed(lambda: kmeans_plusplus(frames, k, random_state=0))
+    return {"s": seconds, "inertia": inertia_of(frames, centroids)}
+
+
+def seed_frames(folder: Path) -> Any:
+    frames = in_memory(folder)
+    return frames[np.random.default_rng(0).permutation(len(frames))[:SEED_ROWS]]
+
+
+def assign_ours(folder: Path, k: int, threads: int) -> dict[str, Any]:
+    shard = load(folder)[0]
+    centroids = first_centroids([shard], k)
+    with open_executor("threads", threads) as executor:
+        seconds = best_of(lambda: assign_shard(shard, centroids, folder / "out" / "labels.npy", "bench", executor))
+    return {"frames_per_s": len(shard.data) / seconds, "peak_mb": peak_mb()}
+
+
+def assign_fairseq(folder: Path, k: int, threads: int) -> dict[str, Any]:
+    """The NumPy path of dump_km_label.py, clip by clip, without its text output."""
+    shard = load(folder)[0]
+    columns = first_centroids([shard], k).T.copy()
+    norms = (columns**2).sum(0, keepdims=True)
+
+    def dump() -> None:
+        for clip in range(len(shard)):
+            x = np.asarray(shard[clip], np.float32)
+            np.argmin((x**2).sum(1, keepdims=True) - 2 * np.matmul(x, columns) + norms, axis=1)
+
+    seconds = best_of(dump)
+    return {"frames_per_s": len(shard.data) / seconds, "peak_mb": peak_mb()}
+
+
+def matmul(folder: Path, k: int, threads: int) -> dict[str, Any]:
+    """The bare float32 product of the same shapes, all threads."""
+    shard = load(folder)[0]
+    frames = np.ascontiguousarray(shard.data[:BLOCK_ROWS], np.float32)
+    columns = first_centroids([shard], k).T.copy()
+    out = np.empty((len(frames), k), np.float32)
+    seconds = best_of(lambda: np.matmul(frames, columns, out=out))
+    return {"frames_per_s": len(frames) / seconds}
+
+
+CONTESTANTS = {
+    f.__name__: f
+    for f in (
+        *(fit_ours, fit_fairseq, iteration_ours, iteration_faiss, seeding_ours, seeding_sklearn),
+        *(assign_ours, assign_fairseq, matmul),
+    )
+}
+ROUNDS = {
+    "fit": ("fit_ours", "fit_fairseq"),
+    "iteration": ("iteration_ours", "iteration_faiss"),
+    "seeding": ("seeding_ours", "seeding_sklearn"),
+    "assign": ("assign_ours", "assign_fairseq", "matmul"),
+}
+
+
+def peak_mb() -> float:
+    """Return this process' peak resident memory so far, page cache of mapped files included."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+
+def compete(name: str, arguments: argparse.Namespace, folder: Path) -> dict[str, Any]:
+    """Run one contestant alone and return what it measured."""
+    flags = [
+        "--k",
+        str(arguments.k),
+        "--threads",
+        str(arguments.threads),
+        "--contestant",
+        name,
+        "--folder",
+        str(folder),
+    ]
+    done = subprocess.run([sys.executable, __file__, *flags], stdout=subprocess.PIPE, text=True, check=True)
+    result = json.loads(done.stdout.splitlines()[-1])
+    logging.info("%s: %s", name, {key: value for key, value in result.items() if key != "report"})
+    return result
+
+
+def rows(title: str, results: list[dict[str, Any]], features_mb: float, k: int, width: int) -> list[str]:
+    """Return the table rows of one round: what, ours, peer, ratio."""
+    ours, peer = results[:2]
+    if title == "assign":
+        product = results[2]["frames_per_s"]
+        rate = 2 * k * width / 1e9
+        return [
+            f"| assign vs fairseq's NumPy, kframes/s | {ours['frames_per_s'] / 1e3:.0f} | "
+            f"{peer['frames_per_s'] / 1e3:.0f} | {ours['frames_per_s'] / peer['frames_per_s']:.2f} x |",
+            f"| assign vs bare matmul, GFLOP/s | {ours['frames_per_s'] * rate:.0f} | {product * rate:.0f} | "
+            f"{100 * ours['frames_per_s'] / product:.0f} % |",
+        ]
+    peers = {"fit": "fairseq's recipe", "iteration": "faiss.Kmeans", "seeding": "scikit-learn k-means++"}
+    lines = [
+        f"| {title} vs {peers[title]}, s | {ours['s']:.2f} | {peer['s']:.2f} | {peer['s'] / ours['s']:.2f} x |",
+        "| {}: inertia | {:.3f} | {:.3f} | {:.4f} |".format(
+            *(title, ours["inertia"], peer["inertia"], ours["inertia"] / peer["inertia"])
+        ),
+    ]
+    if title == "fit":
+        above, other = ours["peak_mb"] - features_mb, peer["peak_mb"] - features_mb
+        lines.append(f"| fit: peak memory above {features_mb:.0f} MB of features, MB | {above:.0f} | {other:.0f} | |")
+        lines.append(
+            f"| fit: assignments of all frames / steps | {len(ours['report']['inertia'])} | {peer['steps']} | |"
+        )
+    return lines
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--hours", type=float, default=1.0, help="audio the frames stand for")
+    parser.add_argument("--k", type=int, default=2000, help="clusters")
+    parser.add_argument("--dim", type=int, default=39, help="width; from 512 on, 50 Hz and float16")
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--only", nargs="+", choices=ROUNDS, default=list(ROUNDS))
+    parser.add_argument("--contestant", choices=CONTESTANTS, help=argparse.SUPPRESS)
+    parser.add_argument("--folder", type=Path, help=argparse.SUPPRESS)
+    arguments = parser.parse_args()
+    logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
+    if arguments.contestant:
+        measured = CONTESTANTS[arguments.contestant](arguments.folder, arguments.k, arguments.threads)
+        print(json.dumps(measured))
+        return
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        synthesise(folder, arguments.hours, arguments.dim)
+        num_frames = sum(len(shard.data) for shard in load(folder))
+        features_mb = sum(shard.data.nbytes for shard in load(folder)) / 2**20
+        print(f"k = {arguments.k}, width {arguments.dim}, {num_frames} frames, {arguments.threads} threads\n")
+        print("| what | ours | peer | ratio |\n|---|---|---|---|", flush=True)
+        for title in arguments.only:
+            results = [compete(contestant, arguments, folder) for contestant in ROUNDS[title]]
+            print("\n".join(rows(title, results, features_mb, arguments.k, arguments.dim)), flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,163 @@
+"""The only door from rules to Python: the catalogue of the configuration, wildcards and input functions."""
+
+import re
+import sys
+from pathlib import Path
+from shlex import quote
+
+sys.path.append(str(Path(workflow.basedir) / "workflow" / "scripts"))
+
+from musicssl.config.catalogue import Catalogue
+from musicssl.config.inherit import ConfigError, nearest
+
+try:
+    catalogue = Catalogue(config)
+except ConfigError as error:
+    raise WorkflowError(str(error)) from None
+
+
+def one_of(names):
+    "Return a wildcard pattern of exactly these names; without names, one that matches nothing."
+    return "|".join(map(re.escape, names)) or "(?!)"
+
+
+wildcard_constraints:
+    artefact="(audio|features|labels|models|tasks)/[^.]+",
+    corpus=one_of(catalogue.names("corpora")),
+    dataset="[a-z0-9-]+",
+    features=one_of(catalogue.names("features")),
+    labels=one_of(catalogue.names("labels")),
+    model=one_of(catalogue.names("models")),
+    task=one_of(catalogue.names("tasks")),
+    study=one_of(catalogue.names("studies")),
+    shard="[0-9]{3}",
+
+
+def recipe(noun, *keys):
+    "Return a params function: the recipe of an entry named by wildcards."
+    return lambda wildcards: catalogue.recipe(noun, *(wildcards[key] for key in keys))
+
+
+def recipe_beside(wildcards):
+    "Return the recipe that belongs into an artefact's folder."
+    noun, *names = wildcards.artefact.split("/")
+    return catalogue.recipe({"audio": "corpora"}.get(noun, noun), *names)
+
+
+def written(root):
+    "Return the file that says synthetic data is complete, for roots inside the miniature; else nothing."
+    base = catalogue.miniature.get("root")
+    return [f"{root}/written.json"] if base and Path(base) in Path(root).parents else []
+
+
+def corpus_source(wildcards):
+    return written(catalogue.entry("corpora", wildcards.corpus)["root"])
+
+
+def task_source(wildcards):
+    return written(catalogue.entry("tasks", wildcards.task)["root"])
+
+
+def shards(folder):
+    "Return an input function: one file per shard of the wildcard corpus, in order."
+    return lambda wildcards: [f"{folder}/{shard}.npy" for shard in catalogue.shards(wildcards.corpus)]
+
+
+def feature_encoder(wildcards):
+    "Return the encoder that layer features come from; nothing for other features."
+    model = catalogue.entry("features", wildcards.features).get("model")
+    return encoder_files(model) if model else []
+
+
+def encoder_files(model):
+    return [f"<results>/models/{model}/encoder/{name}" for name in ("config.json", "model.safetensors")]
+
+
+def model_encoder(wildcards):
+    "Return the encoder folder's files; the MFCC and constant floors have none."
+    return encoder_files(wildcards.model) if wildcards.model in catalogue.encoders else []
+
+
+def pretrain_audio(wildcards):
+    "Return the corpus shards a model trains on; an untrained twin needs none."
+    entry = catalogue.entry("models", wildcards.model)
+    if not entry["updates"]:
+        return []
+    return [f"<results>/audio/{entry['corpus']}/shards/{shard}.npy" for shard in catalogue.shards(entry["corpus"])]
+
+
+def pretrain_labels(wildcards):
+    "Return the label shards a HuBERT trains on."
+    entry = catalogue.entry("models", wildcards.model)
+    if not entry["updates"] or "labels" not in entry:
+        return []
+    folder = f"<results>/labels/{entry['labels']}/{entry['corpus']}"
+    return [f"{folder}/{shard}.npy" for shard in catalogue.shards(entry["corpus"])]
+
+
+def pretrain_data(wildcards, input):
+    "Return the folders of a model's shards as options of pretrain.py."
+    found = {"--audio": input.get("audio"), "--labels": input.get("labels")}
+    return " ".join(f"{option} {quote(str(Path(files[0]).parent))}" for option, files in found.items() if files)
+
+
+def probe_files(models, tasks):
+    return [f"<results>/probes/{model}/{task}/metrics.json" for model in models for task in tasks]
+
+
+def expected_digests(models, tasks):
+    return {f"{m}/{t}": catalogue.recipe("probes", m, t)["digest"] for m in models for t in tasks}
+
+
+def branch_tasks():
+    "Return the tasks every branch is probed on."
+    return catalogue.selected("tasks")
+
+
+def branch_floors(wildcards):
+    return probe_files(catalogue.floors_of(wildcards.model).values(), branch_tasks())
+
+
+def study_metrics(wildcards):
+    return probe_files(catalogue.rows(wildcards.study), catalogue.columns(wildcards.study))
+
+
+def reported_models():
+    "Return every model in a selected study, each once."
+    return list(dict.fromkeys(m for study in catalogue.selected("studies") for m in catalogue.rows(study)))
+
+
+def reported_probes():
+    pairs = [
+        (model, task)
+        for study in catalogue.selected("studies")
+        for model in catalogue.rows(study)
+        for task in catalogue.columns(study)
+    ]
+    return [f"<results>/probes/{model}/{task}/metrics.json" for model, task in dict.fromkeys(pairs)]
+
+
+def upstream(models):
+    "Return the models that must be trained for these: themselves and what their labels come from."
+    found = []
+    for model in models:
+        while model and model not in found:
+            found.append(model)
+            labels = catalogue.entry("models", model).get("labels")
+            features = labels and catalogue.entry("labels", labels)["features"]
+            model = catalogue.entry("features", features).get("model") if features else None
+    return [model for model in found if model in catalogue.trained]
+
+
+def reported_labels():
+    "Return (labels, corpus) of every trained model in the report."
+    entries = [catalogue.entry("models", model) for model in upstream(reported_models())]
+    return list(dict.fromkeys((e["labels"], e["corpus"]) for e in entries if "labels" in e))
+
+
+def reported_corpora():
+    return list(dict.fromkeys(catalogue.entry("models", m)["corpus"] for m in upstream(reported_models())))
+
+
+def reported_tasks():
+    return list(dict.fromkeys(t for study in catalogue.selected("studies") for t in catalogue.columns(study)))

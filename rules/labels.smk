@@ -1,0 +1,73 @@
+"""Targets of HuBERT: features, centroids, labels. Iteration 2 is a features entry that names a model."""
+
+
+rule extract_features:
+    "Compute one shard of feature vectors: MFCC, or a layer of a trained encoder."
+    input:
+        audio="<results>/audio/{corpus}/shards/{shard}.npy",
+        encoder=feature_encoder,
+    output:
+        features=ensure("<results>/features/{features}/{corpus}/{shard}.npy", non_empty=True),
+        index=ensure("<results>/features/{features}/{corpus}/{shard}.json", non_empty=True),
+    log:
+        "<logs>/extract_features/{features}/{corpus}/{shard}.log",
+    benchmark:
+        "<benchmarks>/extract_features/{features}/{corpus}/{shard}.jsonl"
+    conda:
+        "../envs/train.yaml"
+    resources:
+        gpu=0,
+    params:
+        recipe=recipe("features", "features", "corpus"),
+    script:
+        "../workflow/scripts/extract_features.py"
+
+
+rule fit_kmeans:
+    "Fit centroids on a sample of one feature set."
+    input:
+        manifest="<results>/audio/{corpus}/manifest.json",
+        features=lambda wildcards: shards(
+            f"<results>/features/{catalogue.entry('labels', wildcards.labels)['features']}/{wildcards.corpus}"
+        )(wildcards),
+    output:
+        centroids=ensure("<results>/labels/{labels}/{corpus}/centroids.npy", non_empty=True),
+        report=report(
+            "<results>/labels/{labels}/{corpus}/kmeans.json",
+            caption="../workflow/report/kmeans.rst",
+            category="Labels",
+            labels={"labels": "{labels}", "corpus": "{corpus}"},
+        ),
+    log:
+        "<logs>/fit_kmeans/{labels}/{corpus}.log",
+    benchmark:
+        "<benchmarks>/fit_kmeans/{labels}/{corpus}.jsonl"
+    conda:
+        "../envs/cluster.yaml"
+    threads: 16
+    params:
+        recipe=recipe("labels", "labels", "corpus"),
+    script:
+        "../workflow/scripts/fit_kmeans.py"
+
+
+rule assign_labels:
+    "Give every frame of one shard its nearest centroid."
+    input:
+        features=lambda wildcards: "<results>/features/{}/{}/{}.npy".format(
+            catalogue.entry("labels", wildcards.labels)["features"], wildcards.corpus, wildcards.shard
+        ),
+        centroids="<results>/labels/{labels}/{corpus}/centroids.npy",
+    output:
+        labels=ensure("<results>/labels/{labels}/{corpus}/{shard}.npy", non_empty=True),
+        index=ensure("<results>/labels/{labels}/{corpus}/{shard}.json", non_empty=True),
+    log:
+        "<logs>/assign_labels/{labels}/{corpus}/{shard}.log",
+    benchmark:
+        "<benchmarks>/assign_labels/{labels}/{corpus}/{shard}.jsonl"
+    conda:
+        "../envs/cluster.yaml"
+    params:
+        recipe=recipe("labels", "labels", "corpus"),
+    script:
+        "../workflow/scripts/assign_labels.py"

@@ -1,0 +1,122 @@
+"""Tables and the report page."""
+
+
+rule tabulate_branch:
+    "Tabulate one branch on all its tasks, floors beside every score."
+    input:
+        recipe="<results>/models/{model}/recipe.json",
+        metrics=lambda wildcards: probe_files([wildcards.model], branch_tasks()),
+        floors=branch_floors,
+    output:
+        summary=report(
+            "<results>/branches/{model}/summary.csv",
+            caption="../workflow/report/branch.rst",
+            category="Branches",
+            labels={"model": "{model}"},
+        ),
+    log:
+        "<logs>/tabulate_branch/{model}.log",
+    conda:
+        "../envs/report.yaml"
+    params:
+        recipe=recipe("models", "model"),
+        floors=lambda wildcards: catalogue.floors_of(wildcards.model),
+        expected=lambda wildcards: expected_digests(
+            [wildcards.model, *catalogue.floors_of(wildcards.model).values()], branch_tasks()
+        ),
+    script:
+        "../workflow/scripts/tabulate_branch.py"
+
+
+rule tabulate_study:
+    "Tabulate one study: models by tasks, floors, the paper's numbers beside ours."
+    input:
+        metrics=study_metrics,
+    output:
+        table=report(
+            "<results>/studies/{study}/table.csv",
+            caption="../workflow/report/study.rst",
+            category="Studies",
+            labels={"study": "{study}"},
+        ),
+    log:
+        "<logs>/tabulate_study/{study}.log",
+    conda:
+        "../envs/report.yaml"
+    params:
+        study=lambda wildcards: {"name": wildcards.study, **catalogue.entry("studies", wildcards.study)},
+        selected=lambda wildcards: {
+            "models": catalogue.rows(wildcards.study),
+            "tasks": catalogue.columns(wildcards.study),
+        },
+        floors=lambda wildcards: catalogue.floors,
+        expected=lambda wildcards: expected_digests(catalogue.rows(wildcards.study), catalogue.columns(wildcards.study)),
+    script:
+        "../workflow/scripts/tabulate_study.py"
+
+
+rule draw_rulegraph:
+    "Ask Snakemake for the graph of rules behind the report."
+    input:
+        snakefile=workflow.snakefile,
+        settings="<results>/report/config.json",
+    output:
+        graph="<results>/report/rulegraph.dot",
+    log:
+        "<logs>/draw_rulegraph.log",
+    localrule: True
+    conda:
+        "../envs/controller.yaml"
+    shell:
+        "python -m snakemake --snakefile {input.snakefile:q} --replace-workflow-config --configfile {input.settings:q}"
+        " --nolock --quiet all --forceall --rulegraph dot > {output.graph:q} 2> {log:q}"
+
+
+rule write_config:
+    "Write the merged configuration this report was made with."
+    output:
+        settings="<results>/report/config.json",
+    log:
+        "<logs>/write_config.log",
+    localrule: True
+    conda:
+        "../envs/controller.yaml"
+    params:
+        recipe=lambda wildcards: config,
+    script:
+        "../workflow/scripts/write_recipe.py"
+
+
+rule render_report:
+    "Render the self-contained report page."
+    input:
+        studies=collect("<results>/studies/{study}/table.csv", study=catalogue.selected("studies")),
+        metrics=reported_probes(),
+        curves=collect("<results>/models/{model}/metrics.jsonl", model=upstream(reported_models())),
+        kmeans=[f"<results>/labels/{labels}/{corpus}/kmeans.json" for labels, corpus in reported_labels()],
+        manifests=collect("<results>/audio/{corpus}/manifest.json", corpus=reported_corpora()),
+        quarantines=collect("<results>/audio/{corpus}/quarantine.csv", corpus=reported_corpora()),
+        tasks=collect("<results>/tasks/{task}/task.json", task=reported_tasks()),
+        recipes=[
+            *collect("<results>/audio/{corpus}/recipe.json", corpus=reported_corpora()),
+            *[f"<results>/labels/{labels}/{corpus}/recipe.json" for labels, corpus in reported_labels()],
+            *collect("<results>/models/{model}/recipe.json", model=reported_models()),
+            *collect("<results>/tasks/{task}/recipe.json", task=reported_tasks()),
+        ],
+        rulegraph="<results>/report/rulegraph.dot",
+    output:
+        page=report(
+            "<results>/report/index.html",
+            caption="../workflow/report/page.rst",
+            category="Report",
+        ),
+    log:
+        "<logs>/render_report.log",
+    conda:
+        "../envs/report.yaml"
+    params:
+        studies=lambda wildcards: {study: catalogue.entry("studies", study) for study in catalogue.selected("studies")},
+        floors=lambda wildcards: catalogue.floors,
+        benchmarks=lambda wildcards: config["pathvars"]["benchmarks"],
+    script:
+        "../workflow/scripts/render_report.py"

@@ -1,0 +1,154 @@
+"""One shard of audio becomes one shard of vectors: same clips, right frames, finite numbers."""
+
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import torch
+
+import extract_features
+from musicssl.artefacts import RaggedShard, RaggedWriter, ShardError, write_json
+from musicssl.audio.decode import to_float32
+from musicssl.cluster import features
+from musicssl.config.recipes import Architecture
+from musicssl.models import load_encoder, num_frames
+from musicssl.models.encoders import empty_encoder, initialise
+from musicssl.runtime import UserError
+
+GOLDEN = np.load(Path(__file__).parents[2] / "golden/mfcc.npz")
+MFCC39 = {"kind": "mfcc", "num_ceps": 13, "num_mel_bins": 23, "frame_rate_hz": 100, "code_version": 1}
+LAYER = {"kind": "layer", "model": "m", "layer": 2, "frame_rate_hz": 50, "code_version": 1}
+CLIPS = [16000, 16000, 16000, 8000, 16000]
+
+
+@pytest.fixture
+def audio(tmp_path):
+    """Write an audio shard of five clips and return its path."""
+    path = tmp_path / "audio/000.npy"
+    splits = ["train", "valid", "train", "train", "train"]
+    with RaggedWriter(path, np.int16, (), "corpus", sample_rate_hz=16000, splits=splits, quarantine=[]) as writer:
+        for i, length in enumerate(CLIPS):
+            writer.append(f"a.wav#{i}", GOLDEN["pcm16"][9000 * i :][:length])
+    return path
+
+
+@pytest.fixture
+def encoder_dir(tmp_path):
+    """Write a small untrained HuBERT and return its folder."""
+    size = Architecture(
+        conv_width=16, hidden_size=24, num_layers=3, num_heads=2, ffn_size=32, pos_conv_kernel=8, pos_conv_groups=2,
+        pos_conv_depth=1, dropout=0.1, attention_dropout=0.1, activation_dropout=0.0, input_dropout=0.1, layer_drop=0.5,
+    )  # fmt: skip
+    torch.manual_seed(0)
+    encoder = empty_encoder("hubert", size)
+    initialise(encoder)
+    encoder.save_pretrained(tmp_path / "encoder")
+    write_json(tmp_path / "encoder/preprocessor_config.json", {"do_normalize": False})
+    return tmp_path / "encoder"
+
+
+def run(entry, audio, encoder_dir=None, corpus_digest="corpus"):
+    """Run the job script and return the shard it wrote."""
+    out = audio.parents[1] / "features/000.npy"
+    inputs = {"encoder": [str(encoder_dir / "config.json"), "model.safetensors"] if encoder_dir else []}
+    recipe = {"entry": entry, "digest": "features", "inputs": {"corpus": {"digest": corpus_digest}}}
+    snakemake = SimpleNamespace(
+        params=SimpleNamespace(recipe=recipe),
+        input=SimpleNamespace(audio=str(audio), get=inputs.get),
+        output=SimpleNamespace(features=out),
+        threads=1,
+    )
+    extract_features.main(snakemake)
+    return RaggedShard(out, "features")
+
+
+def test_mfcc_of_every_clip(tmp_path):
+    path = tmp_path / "audio/000.npy"
+    with RaggedWriter(path, np.int16, (), "corpus", splits=["valid"]) as writer:
+        writer.append("a.wav#0", GOLDEN["pcm16"])
+    shard = run(MFCC39, path)
+    assert shard.ids == ["a.wav#0"]
+    assert shard.data.dtype == np.float32
+    assert shard.attrs == {"frame_rate_hz": 100, "splits": ["valid"]}
+    assert np.abs(shard[0] - GOLDEN["mfcc39"]).max() < 1e-3
+
+
+def test_mfcc_at_50_hz_is_every_second_frame_one_for_each_encoder_frame(audio):
+    full = run(MFCC39, audio)
+    full_clips = [full[i].copy() for i in range(len(full))]
+    half = run({**MFCC39, "frame_rate_hz": 50}, audio)
+    assert half.lengths().tolist() == [num_frames(n) for n in CLIPS]
+    assert all(np.array_equal(half[i], full_clips[i][::2]) for i in range(len(half)))
+
+
+@pytest.mark.parametrize("normalize", [False, True])
+def test_layer_equals_the_encoders_own_forward(audio, encoder_dir, normalize):
+    write_json(encoder_dir / "preprocessor_config.json", {"do_normalize": normalize})
+    shard = run(LAYER, audio, encoder_dir)
+    assert shard.ids == [f"a.wav#{i}" for i in range(5)]
+    assert shard.data.dtype == np.float16
+    assert shard.lengths().tolist() == [num_frames(n) for n in CLIPS]
+    encoder, clips = load_encoder(encoder_dir).eval(), RaggedShard(audio)
+    for i in range(5):
+        wave = to_float32(clips[i])
+        if normalize:
+            wave = (wave - wave.mean()) / wave.std()
+        with torch.no_grad():
+            hidden = encoder(torch.from_numpy(wave)[None], output_hidden_states=True).hidden_states[2][0]
+        assert np.abs(shard[i] - hidden.numpy()).max() < 4e-3  # float16 keeps 11 bits
+
+
+def test_batches_hold_clips_of_equal_length_in_order(audio, monkeypatch):
+    monkeypatch.setattr(features, "BATCH_SAMPLES", 32000)
+    shapes = []
+
+    def forward(wave):
+        shapes.append(wave.shape)
+        return wave
+
+    shard = RaggedShard(audio)
+    outputs = list(features.in_batches(shard, forward))
+    assert shapes == [(2, 16000), (1, 16000), (1, 8000), (1, 16000)]
+    assert all(np.array_equal(out, to_float32(shard[i])) for i, out in enumerate(outputs))
+
+
+def test_nan_in_the_encoder_names_the_clip_and_leaves_no_shard(audio, encoder_dir):
+    encoder = load_encoder(encoder_dir)
+    with torch.no_grad():
+        encoder.encoder.layer_norm.weight[0] = torch.nan
+    encoder.save_pretrained(encoder_dir)
+    with pytest.raises(UserError, match=r"000.npy: layer features of clip a.wav#0 are NaN or infinite in float16"):
+        run(LAYER, audio, encoder_dir)
+    assert list((audio.parents[1] / "features").iterdir()) == []
+
+
+def test_constant_clips_stay_finite(tmp_path, encoder_dir):
+    path = tmp_path / "audio/000.npy"
+    write_json(encoder_dir / "preprocessor_config.json", {"do_normalize": True})
+    with RaggedWriter(path, np.int16, (), "corpus", splits=["train", "train"]) as writer:
+        writer.append("zero.wav#0", np.zeros(4000, np.int16))
+        writer.append("full.wav#0", np.full(4000, 32767, np.int16))
+    for entry, folder in ((MFCC39, None), (LAYER, encoder_dir)):
+        assert np.isfinite(run(entry, path, folder).data).all()
+
+
+def test_a_clip_below_one_frame_is_a_sentence(tmp_path):
+    path = tmp_path / "audio/000.npy"
+    with RaggedWriter(path, np.int16, (), "corpus", splits=["train"]) as writer:
+        writer.append("a.wav#0", np.ones(399, np.int16))
+    with pytest.raises(UserError, match=r"clip a.wav#0 has 399 samples, expected 400; raise min_clip_s"):
+        run(MFCC39, path)
+
+
+def test_an_empty_shard_stays_empty(tmp_path, encoder_dir):
+    path = tmp_path / "audio/000.npy"
+    with RaggedWriter(path, np.int16, (), "corpus", splits=[]):
+        pass
+    assert run(MFCC39, path).data.shape == (0, 39)
+    assert run(LAYER, path, encoder_dir).data.shape == (0, 24)
+
+
+def test_audio_of_another_corpus_is_refused(audio):
+    with pytest.raises(ShardError, match="made by recipe corpus, expected other"):
+        run(MFCC39, audio, corpus_digest="other")

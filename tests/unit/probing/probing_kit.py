@@ -1,0 +1,92 @@
+"""Small embedded tasks for the tests of this folder."""
+
+import csv
+import json
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from musicssl.artefacts import RaggedWriter, write_json
+from musicssl.config.recipes import Probe
+from musicssl.probing.items import Examples
+from musicssl.tasks import Item
+
+NUM_STATES, WIDTH = 3, 8
+SPLITS = ["train"] * 48 + ["valid"] * 24 + ["test"] * 36
+METRICS = {
+    "multiclass": ["accuracy"],
+    "multilabel": ["roc_auc", "ap"],
+    "regression": ["r2_arousal", "r2_valence"],
+    "key": ["key_score", "key_score_symmetric"],
+    "beats": ["beat_f70", "beat_f20"],
+}
+CLASSES = {
+    "multiclass": ["low", "mid", "high"],
+    "multilabel": ["a", "b", "c"],
+    "regression": ["arousal", "valence"],
+    "key": [f"{tonic} {mode}" for mode in ("major", "minor") for tonic in range(12)],
+    "beats": [],
+}
+
+
+def protocol(**changes):
+    """Return a probe recipe of a size for tests."""
+    values = {
+        "hidden_size": 16, "dropout": 0.2, "learning_rates": [1e-2], "batch_size": 16, "max_epochs": 60,
+        "plateau_patience": 5, "stop_patience": 30, "seeds": [0, 1], "num_bootstraps": 50,
+    }  # fmt: skip
+    return Probe(**values | changes)
+
+
+def examples(states, targets, num_outputs, rows_per_item=1, num_train=None):
+    """Return in-memory examples; the first ``num_train`` items train, the others validate."""
+    count = len(states) // rows_per_item
+    num_train = count if num_train is None else num_train
+    items = [Item(str(i), "train" if i < num_train else "valid", "x", 0, 0, str(i), 0) for i in range(count)]
+    half = torch.as_tensor(states).to(torch.float16)
+    return Examples(
+        items, half, torch.as_tensor(targets), np.arange(count + 1) * rows_per_item, num_outputs, 50.0, 0.0125
+    )
+
+
+def write_task(folder: Path, kind: str, constant: bool = False, windows: int = 1) -> dict:
+    """Write ``items.csv``, ``task.json`` and embeddings that hold the answer in state 1, and return the recipe."""
+    folder.mkdir(parents=True, exist_ok=True)
+    rng = np.random.default_rng(0)
+    directions = rng.standard_normal((24, WIDTH))
+    attrs = {"frame_rate_hz": 50.0, "frame_offset_s": 0.0125, "skipped": []}
+    row_shape = (1, 1) if constant else (NUM_STATES, WIDTH)
+    with (
+        open(folder / "items.csv", "w", newline="") as stream,
+        RaggedWriter(folder / "embeddings.npy", np.float16, row_shape, "embedding", **attrs) as shard,
+    ):
+        table = csv.writer(stream)
+        table.writerow(["id", "split", "path", "start_s", "duration_s", "group", "target"])
+        for i, split in enumerate(SPLITS):
+            song = i // 2 if kind == "key" else i
+            target, signal = draw(kind, song, np.random.default_rng(song), directions)
+            rows = 0.3 * rng.standard_normal((len(signal) if kind == "beats" else windows, NUM_STATES, WIDTH))
+            rows[:, 1] += signal
+            table.writerow([f"item{i}", split, "x.wav", 0, 0, f"song{song}", json.dumps(target)])
+            shard.append(f"item{i}", np.zeros((len(rows), 1, 1)) if constant else rows)
+    write_json(folder / "task.json", {"classes": CLASSES[kind]})
+    return {"name": "model/task", "digest": "probe", "inputs": {"embeddings": {"digest": "embedding"}}}
+
+
+def draw(kind, number, rng, directions):
+    """Return a JSON target and the (rows, W) signal that tells it."""
+    if kind == "multiclass":
+        return number % 3, directions[None, number % 3]
+    if kind == "key":
+        return number % 6, directions[None, number % 6]
+    if kind == "multilabel":
+        labels = (rng.random(3) < 0.4).astype(int)
+        return labels.tolist(), labels[None] @ directions[:3]
+    if kind == "regression":
+        values = rng.standard_normal(2)
+        return values.tolist(), values[None] @ directions[:2]
+    times = np.arange(rng.uniform(0.1, 0.4), 5.9, rng.uniform(0.4, 0.7))
+    signal = np.zeros((299, WIDTH))
+    signal[np.rint((times - 0.0125) * 50).astype(int)] = 4 * directions[0]
+    return times.tolist(), signal

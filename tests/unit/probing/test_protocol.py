@@ -1,0 +1,126 @@
+"""The whole probe on tasks whose answer is in the embeddings, or in none of them."""
+
+import json
+
+import numpy as np
+import pytest
+import torch
+from probing_kit import METRICS, NUM_STATES, protocol, write_task
+
+from musicssl.config.recipes import Task, Windows
+from musicssl.probing.protocol import compare, probe, read_predictions, write_probe
+from musicssl.probing.scoring import Units, average_rows, scores_of, trivial_outputs
+from musicssl.runtime import UserError
+
+CPU = torch.device("cpu")
+
+
+def task_of(kind, average="embeddings", **changes):
+    windows = Windows(length_s=0.0, min_s=1.0, average=average)
+    options = {"crop_s": 3.0} if kind == "beats" else {}
+    values = {"dataset": "d", "target": "t", "kind": kind, "metrics": METRICS[kind], "windows": windows}
+    return Task(**values, probe=protocol(**changes), options=options, code_version=1, root="")
+
+
+def run(folder, kind, task=None, **options):
+    recipe = write_task(folder, kind, **options)
+    files = folder / "items.csv", folder / "task.json", folder / "embeddings.npy"
+    metrics, arrays = probe(*files, recipe, task or task_of(kind), CPU)
+    write_probe(folder / "metrics.json", folder / "predictions.npz", metrics, arrays)
+    return json.loads((folder / "metrics.json").read_text())
+
+
+@pytest.mark.parametrize("kind", METRICS)
+def test_what_the_embeddings_tell_is_found_and_beats_the_trivial_answer(kind, tmp_path):
+    found = run(tmp_path, kind)
+    assert found["num_items"] == {"train": 48, "valid": 24, "test": 36}
+    assert (found["model"], found["task"], found["digest"]) == ("model", "task", "probe")
+    assert {row["seed"] for row in found["chosen"]} == {0, 1}
+    assert np.shape(found["layer_weights"]) == (2, NUM_STATES)
+    assert np.argmax(found["layer_weights"], axis=1).tolist() == [1, 1]
+    for name in METRICS[kind]:
+        score = found["metrics"][name]
+        assert score["mean"] > 0.85
+        assert score["mean"] > found["floor"][name] + 0.3
+        assert score["low"] <= score["mean"] <= score["high"] <= 1
+        assert score["mean"] == pytest.approx(np.mean(score["seeds"]))
+        assert score["std"] == pytest.approx(np.std(score["seeds"], ddof=1))
+
+
+@pytest.mark.parametrize("kind", METRICS)
+def test_constant_embeddings_score_as_the_trivial_answer(kind, tmp_path):
+    task = task_of(kind, max_epochs=20)
+    found = run(tmp_path, kind, task, constant=True)
+    for name in METRICS[kind]:
+        assert found["metrics"][name]["mean"] == pytest.approx(found["floor"][name], abs=0.1)
+
+
+def test_the_same_job_writes_the_same_bytes(tmp_path):
+    for name in ("a", "b"):
+        run(tmp_path / name, "key", task_of("key", max_epochs=3))
+    for file in ("metrics.json", "predictions.npz"):
+        assert (tmp_path / "a" / file).read_bytes() == (tmp_path / "b" / file).read_bytes()
+
+
+def test_predictions_give_the_scores_back_and_pair_models(tmp_path):
+    for kind in ("beats", "multiclass"):
+        good = run(tmp_path / kind, kind)
+        run(tmp_path / f"constant-{kind}", kind, task_of(kind, max_epochs=3), constant=True)
+        units, outputs = read_predictions(tmp_path / kind / "predictions.npz")
+        name = METRICS[kind][0]
+        again = [float(scores_of(units, one)[name](np.ones((1, len(units))))[0]) for one in outputs]
+        assert again == good["metrics"][name]["seeds"]
+        paths = [tmp_path / folder / "predictions.npz" for folder in (kind, f"constant-{kind}")]
+        assert compare(*paths, name, 200).low > 0.2
+    short = dict(np.load(paths[0]))
+    np.savez(tmp_path / "short.npz", **short | {"ids": short["ids"][:-1]})
+    with pytest.raises(UserError, match="differ"):
+        compare(paths[0], tmp_path / "short.npz", name, 10)
+
+
+def test_windows_of_an_item_are_averaged_and_songs_of_clips_too():
+    rows = np.arange(12, dtype=np.float32).reshape(1, 6, 2)
+    found = average_rows(rows, np.array([0, 0, 1, 2, 2, 0]), 3)
+    np.testing.assert_array_equal(found[0], [[4, 5], [4, 5], [7, 8]])
+    np.testing.assert_array_equal(average_rows(rows, np.arange(6)[::-1], 6), rows[:, ::-1])
+
+
+def test_predictions_are_averaged_over_windows(tmp_path):
+    found = run(tmp_path, "regression", task_of("regression", "predictions"), windows=4)
+    _, outputs = read_predictions(tmp_path / "predictions.npz")
+    assert outputs[0].shape == (36, 2)
+    assert found["metrics"]["r2_arousal"]["mean"] > 0.9
+
+
+def test_keys_are_decided_by_song(tmp_path):
+    run(tmp_path, "key")
+    units, outputs = read_predictions(tmp_path / "predictions.npz")
+    assert len(units) == 18
+    assert outputs[0].shape == (18, 24)
+    assert units.ids == units.groups
+
+
+def test_recordings_are_scored_beside_their_segments():
+    units = Units("multiclass", ["a", "b"], list("wxyz"), ["r", "r", "r", "s"], np.array([0, 0, 0, 1]))
+    outputs = np.array([[3.0, 0.0], [0.0, 1.0], [0.0, 1.0], [1.0, 0.0]])
+    scores = scores_of(units, outputs)
+    ones = np.ones((1, 4))
+    assert (scores["accuracy"](ones)[0], scores["accuracy_recording"](ones)[0]) == (0.25, 0.5)
+
+
+def test_trivial_answers_come_from_training():
+    train = Units("multiclass", ["a", "b", "c"], list("wxyz"), list("wxyz"), np.array([2, 1, 2, 0]))
+    assert trivial_outputs(train, 5).argmax(axis=1).tolist() == [2] * 5
+    values = Units("regression", ["a", "v"], list("xy"), list("xy"), np.array([[1.0, 2.0], [3.0, 6.0]]))
+    np.testing.assert_array_equal(trivial_outputs(values, 2), [[2, 4], [2, 4]])
+
+
+def test_unknown_metrics_and_foreign_embeddings_are_explained(tmp_path):
+    recipe = write_task(tmp_path, "multiclass")
+    files = tmp_path / "items.csv", tmp_path / "task.json", tmp_path / "embeddings.npy"
+    wrong = Task(**{**vars(task_of("multiclass")), "metrics": ["ap"]})
+    with pytest.raises(UserError, match="found 'ap', expected some of accuracy"):
+        probe(*files, recipe, wrong, CPU)
+    recipe["inputs"]["embeddings"]["digest"] = "older"
+    with pytest.raises(UserError, match="made by recipe embedding, expected older"):
+        probe(*files, recipe, task_of("multiclass"), CPU)

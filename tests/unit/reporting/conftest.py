@@ -1,0 +1,131 @@
+"""An invented run: every file the report reads, with numbers by formula and file names that try to be code."""
+
+import json
+import math
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from musicssl.artefacts import write_json, write_jsonl, write_text
+
+EVIL = '<script>alert("x")</script>&\'.wav'
+FLOORS = ["random-hubert", "random-data2vec", "mfcc", "constant"]
+MODELS = ["hubert-k500-mfcc39", "music2vec-vanilla"]
+LEVEL = {"hubert-k500-mfcc39": 0.62, "music2vec-vanilla": 0.33, "mfcc": 0.33, "random-hubert": 0.3}
+TASKS = {
+    "nsynth-pitch": ["accuracy"],
+    "gs-key": ["key_score", "key_score_symmetric"],
+    "gtzan-rhythm": ["beat_f70", "beat_f20"],
+    "mtg-top50": ["roc_auc", "ap"],
+}
+DOT = """Building DAG of jobs...
+digraph snakemake_dag {
+    graph[bgcolor=white, margin=0];
+    node[shape=box, style=rounded, fontname=sans,                 fontsize=10, penwidth=2];
+    edge[penwidth=2, color=grey];
+\t0[label = "all", color = "0.42 0.6 0.85", style="rounded"];
+\t1[label = "render_report", color = "0.02 0.6 0.85", style="rounded"];
+\t2[label = "probe", color = "0.12 0.6 0.85", style="rounded"];
+\t3[label = "pretrain", color = "0.22 0.6 0.85", style="rounded"];
+\t1 -> 0
+\t2 -> 1
+\t3 -> 1
+\t3 -> 2
+}
+"""
+
+
+def metrics_of(model: str, task: str) -> dict[str, Any]:
+    """Return one invented metrics.json."""
+    values = {}
+    for i, name in enumerate(TASKS[task]):
+        mean = LEVEL.get(model, 0.25) - 0.05 * i
+        seeds = [mean - 0.01, mean, mean + 0.01]
+        values[name] = {"mean": mean, "std": 0.01, "low": mean - 0.02, "high": mean + 0.02, "seeds": seeds}
+    states = 1 if model in ("mfcc", "constant") else 4
+    return {
+        "model": model,
+        "task": task,
+        "digest": f"{model}/{task}"[:10],
+        "num_items": {"train": 240, "valid": 80, "test": 120},
+        "metrics": values,
+        "floor": dict.fromkeys(TASKS[task], 0.158),
+        "per_class": {},
+        "layer_weights": [[1 / states] * states] * 3,
+        "curves": [],
+        "chosen": [],
+    }
+
+
+def curve(model: str) -> list[dict[str, Any]]:
+    """Return one invented metrics.jsonl."""
+    rows = []
+    for i in range(1, 21):
+        for split in ("train", "valid")[: 2 if i % 5 == 0 else 1]:
+            row = {"update": 20 * i, "split": split, "loss": 6 * math.exp(-i / 9) + 1.2, "masked_fraction": 0.5}
+            if model.startswith("hubert"):
+                row |= {"masked_accuracy": 0.3 - 0.3 * math.exp(-i / 8), "majority_share": 0.11}
+            else:
+                row |= {"target_std": 0.4 + 0.01 * i, "prediction_std": 0.3, "explained_variance": i / 40}
+            rows.append(row)
+    return rows
+
+
+def write_inputs(root: Path) -> SimpleNamespace:
+    """Write the metrics, training and corpus files and return their paths by input name."""
+    metrics = []
+    for model in MODELS + FLOORS:
+        for task in TASKS:
+            metrics.append(root / f"probes/{model}/{task}/metrics.json")
+            write_json(metrics[-1], metrics_of(model, task))
+    curves = [root / f"models/{model}/metrics.jsonl" for model in MODELS]
+    for path in curves:
+        write_jsonl(path, curve(path.parent.name))
+    kmeans = root / "labels/mfcc39-k500/miniature/kmeans.json"
+    fit = {"used_clusters": 3, "perplexity": 2.5, "histogram": [50, 30, 20, 0], "inertia": [9.0, 5.0, 4.5]}
+    write_json(kmeans, fit)
+    manifest, quarantine = root / "audio/miniature/manifest.json", root / "audio/miniature/quarantine.csv"
+    write_json(manifest, {"corpus": "miniature", "files": {"usable": 39, "found": 41}, "hours": 0.325})
+    write_text(quarantine, 'file,reason,detail\n"' + EVIL.replace('"', '""') + '",too short,0.2 s\nb.wav,silent,\n')
+    tasks = [root / f"tasks/{task}/task.json" for task in TASKS]
+    for path in tasks:
+        counts = {"train": 240, "valid": 80, "test": 120}
+        facts = {"task": path.parent.name, "dataset": "invented", "kind": "key", "classes": ["a"], "counts": counts}
+        cited = {"citation": "Nobody (1900)", "licence": "CC0 <b>", "expected": counts | {"test": 604}, "notes": ["n"]}
+        write_json(path, facts | cited)
+        write_text(path.with_name("skipped.csv"), f"item,reason,detail\nx,missing audio,{path.parent.name}\n")
+    recipe = root / "audio/miniature/recipe.json"
+    made_of = {"noun": "corpora", "name": "miniature", "digest": "0123456789", "entry": {"root": EVIL}, "inputs": {}}
+    write_json(recipe, made_of)
+    write_text(root / "rulegraph.dot", DOT)
+    benchmark = {"s": 61.4, "h:m:s": "0:01:01", "max_rss": 512.0, "mean_load": "NA"}
+    write_text(root / "benchmarks/probe/mfcc/gs-key.jsonl", json.dumps(benchmark) + "\n")
+    write_text(root / "benchmarks/pretrain/a.tsv", "s\th:m:s\tmax_rss\n7300.0\t2:01:40\t-\n")
+    paths = {"metrics": metrics, "curves": curves, "kmeans": [kmeans], "manifests": [manifest], "tasks": tasks}
+    graph = root / "rulegraph.dot"
+    return SimpleNamespace(**paths, quarantines=[quarantine], recipes=[recipe], rulegraph=graph, studies=[])
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> SimpleNamespace:
+    """Return the invented run: ``root``, ``inputs``, ``study``, ``floors``, ``expected`` digests and its vocabulary."""
+    study = {
+        "name": "table1",
+        "title": "Invented <i>",
+        "question": "Does it render?",
+        "models": ["hubert-speech", *MODELS],
+        "tasks": ["mtt", *TASKS],
+        "paper_table": 1,
+    }
+    return SimpleNamespace(
+        root=tmp_path,
+        inputs=write_inputs(tmp_path),
+        study=study,
+        selected={"models": MODELS + FLOORS, "tasks": list(TASKS)},
+        floors=FLOORS,
+        expected={f"{m}/{t}": f"{m}/{t}"[:10] for m in MODELS + FLOORS for t in TASKS},
+        evil=EVIL,
+        dot=DOT,
+    )

@@ -1,0 +1,110 @@
+"""NSynth: notes, half downloads, and an index as large as the real one."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from task_layouts import nsynth_note, put, write_nsynth
+
+from musicssl.runtime import UserError
+from musicssl.tasks import base, nsynth, read_dataset
+
+SCRIPTS = Path(nsynth.__file__).parents[2]
+
+
+@pytest.fixture
+def root(tmp_path):
+    return write_nsynth(tmp_path)
+
+
+def reasons(data):
+    return {skip.item: skip.reason for skip in data.skipped}
+
+
+def test_pitch_is_the_midi_number_and_family_the_official_id(root):
+    pitch = {item.id: item for item in read_dataset("nsynth", "pitch", root, {}).items}
+    family = {item.id: item for item in read_dataset("nsynth", "instrument", root, {}).items}
+    assert pitch["synth_lead_synthetic_001-021-127"].target == 21
+    assert family["synth_lead_synthetic_001-021-127"].target == 9
+    assert family["reed_acoustic_009-009-075"].target == 7
+    assert family["reed_acoustic_009-009-075"].split == "valid"
+    assert pitch["bass_electronic_002-120-025"].path == "nsynth-train/audio/bass_electronic_002-120-025.wav"
+
+
+def test_families_absent_from_the_test_part_are_named(root):
+    notes = read_dataset("nsynth", "instrument", root, {}).notes
+    assert any(note.startswith("test has no item of 9 of 11 classes:") and "synth_lead" in note for note in notes)
+
+
+def test_half_downloads_are_told_note_by_note(root):
+    audio = root / "nsynth-train" / "audio"
+    (audio / "reed_acoustic_123-064-075.wav").unlink()
+    (audio / "bass_electronic_002-120-025.wav").write_bytes(b"")
+    put(audio / "string_acoustic_001-050-075.wav")
+    put(audio / "._synth_lead_synthetic_001-021-127.wav")
+    data = nsynth.read(root, "pitch", {})
+    assert reasons(data) == {
+        "reed_acoustic_123-064-075": base.MISSING_AUDIO,
+        "bass_electronic_002-120-025": base.EMPTY_FILE,
+        "string_acoustic_001-050-075": base.NO_ROW,
+    }
+
+
+def test_upper_case_extensions_are_found(root):
+    path = root / "nsynth-test" / "audio" / "bass_synthetic_033-060-050.wav"
+    path.rename(path.with_suffix(".WAV"))
+    data = nsynth.read(root, "pitch", {})
+    assert not data.skipped
+    assert data.items[-2].path.endswith("bass_synthetic_033-060-050.WAV")
+
+
+@pytest.mark.parametrize("label", [128, -1, "60", None])
+def test_labels_out_of_range_are_skipped(root, label):
+    name = "reed_acoustic_009-009-075"
+    note = {**nsynth_note(name), "pitch": label}
+    put(root / "nsynth-valid" / "examples.json", json.dumps({name: note}))
+    assert reasons(nsynth.read(root, "pitch", {})) == {name: base.UNKNOWN_LABEL}
+
+
+def test_a_cut_index_and_a_foreign_one_are_refused(root):
+    path = root / "nsynth-train" / "examples.json"
+    text = path.read_text()
+    path.write_text(text[: len(text) // 2])
+    with pytest.raises(UserError, match=r"nsynth-train/examples.json: not whole JSON.*unpack it again"):
+        nsynth.read(root, "pitch", {})
+    path.write_text('{"a": {"pitch": 3}}')
+    with pytest.raises(UserError, match=r"no notes keyed by note_str"):
+        nsynth.read(root, "pitch", {})
+    path.write_bytes(b"\xef\xbb\xbf" + text.replace(", ", ",\r\n").encode())
+    assert len(nsynth.read(root, "pitch", {}).items) == 6
+
+
+def test_all_missing_parts_are_named_at_once(root):
+    (root / "nsynth-valid" / "examples.json").unlink()
+    (root / "nsynth-test" / "examples.json").unlink()
+    with pytest.raises(UserError, match=r"missing nsynth-valid/examples.json, nsynth-test/examples.json;"):
+        nsynth.read(root, "pitch", {})
+
+
+def test_an_index_of_the_real_size_needs_less_than_one_gigabyte(tmp_path):
+    path = tmp_path / "examples.json"
+    with path.open("w") as stream:
+        for i in range(289_205):
+            name = f"synth_lead_synthetic_{i:06d}-{i % 112 + 9:03d}-075"
+            stream.write(("{" if i == 0 else ",") + f'"{name}":' + json.dumps(nsynth_note(name)))
+        stream.write("}")
+    code = (
+        "import resource, sys; from pathlib import Path; from musicssl.tasks.nsynth import _read_index\n"
+        "notes = _read_index(Path(sys.argv[1]))\n"
+        "print(len(notes), notes['synth_lead_synthetic_000000-009-075'])\n"
+        "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)"
+    )
+    command = [sys.executable, "-c", code, str(path)]
+    done = subprocess.run(command, cwd=SCRIPTS, capture_output=True, text=True, check=True)
+    first, kilobytes = done.stdout.splitlines()
+    assert first == "289205 (9, 9)"
+    assert int(kilobytes) < 1_000_000

@@ -1,0 +1,113 @@
+"""Batches as functions of (seed, update, slot)."""
+
+import numpy as np
+import pytest
+import training_kit as kit
+
+from musicssl.runtime import UserError
+from musicssl.training.batches import Batches, kept_layers, plan, prefetch
+from musicssl.training.data import Clips
+
+
+@pytest.fixture(scope="module")
+def corpus(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("corpus")
+    return kit.write_corpus(folder, [[16000 + 400 * i for i in range(10)], [24000] * 11])
+
+
+def batches(corpus, micro_batch_s=None, **changes):
+    entry = kit.entry(**changes)
+    sizes = plan(entry, micro_batch_s)
+    return Batches(Clips(corpus[0], corpus[1], sizes.crop), entry, sizes)
+
+
+def test_plan_counts_clips():
+    sizes = plan(kit.entry(crop_s=5.0, batch={"global_s": 1880.0, "group_s": 235.0}), 47 * 5.0)
+    assert (sizes.crop, sizes.num_clips, sizes.group, sizes.micro, sizes.num_micro) == (80000, 376, 47, 47, 8)
+    sizes = plan(kit.entry(crop_s=15.625, batch={"global_s": 625.0, "group_s": 78.125}), 15.625)
+    assert (sizes.crop, sizes.num_clips, sizes.group, sizes.num_micro) == (250000, 40, 5, 40)
+
+
+@pytest.mark.parametrize(
+    ("changes", "micro", "message"),
+    [
+        ({"crop_s": 0.02}, None, "crop_s: found 0.02 s, expected at least one frame of 0.025 s"),
+        ({"batch": {"global_s": 8.0, "group_s": 2.3}}, None, r"batch.group_s: found 2.3 s.*such as 2 or 2.5"),
+        ({"batch": {"global_s": 7.0, "group_s": 2.0}}, None, r"batch.global_s: found 7 s.*such as 6 or 8"),
+        ({"batch": {"global_s": 8.0, "group_s": 0.2}}, None, r"batch.group_s: found 0.2 s.*such as 0.5"),
+        ({}, 1.5, r"batch.group_s: found 2 s, expected a multiple of --micro-batch-s = 1.5 s"),
+        ({}, 0.7, r"--micro-batch-s: found 0.7 s"),
+    ],
+)
+def test_sizes_that_do_not_divide(changes, micro, message):
+    with pytest.raises(UserError, match=message):
+        plan(kit.entry(**changes), micro)
+
+
+def test_every_epoch_visits_every_clip_once_in_another_order(corpus):
+    made = batches(corpus)
+    order = [made._visit(number) for number in range(48)]
+    epochs = [order[:16], order[16:32], order[32:]]
+    assert all(sorted(epoch) == made.clips.train.tolist() for epoch in epochs)
+    assert len({tuple(epoch) for epoch in epochs}) == 3
+
+
+def test_labels_and_samples_come_from_the_same_place(corpus):
+    *_, waves = corpus
+    batch = batches(corpus).train(5, 2)
+    windows = {n: np.lib.stride_tricks.sliding_window_view(wave, 8)[::320] for n, wave in enumerate(waves)}
+    for wave, labels in zip(batch.wave.numpy(), batch.labels.tolist()):
+        samples = np.round(wave[:8] * 32768).astype(np.int16)
+        places = [(n, f) for n, window in windows.items() for f in np.flatnonzero((window == samples).all(1))]
+        ((clip, frame),) = places
+        assert labels == [(7 * clip + 2 * (frame + t)) % kit.NUM_CLUSTERS for t in range(24)]
+
+
+def test_crops_start_anywhere_in_a_clip(corpus):
+    *_, waves = corpus
+    made = batches(corpus, batch={"global_s": 200.0, "group_s": 100.0})
+    first = {int(np.round(value * 32768)) for micro in range(2) for value in made.train(0, micro).wave[:, 0].tolist()}
+    starts = {int(wave[-8000 - (len(wave) - 8000) % 320]) for wave in waves}
+    assert first & starts  # the last possible start is drawn too
+    assert first & {int(wave[0]) for wave in waves}
+
+
+def test_group_has_equal_masked_counts_and_micro_batches_slice_it(corpus):
+    whole, parts = batches(corpus), batches(corpus, micro_batch_s=1.0)
+    for group in range(4):
+        mask = whole.train(3, group).mask
+        assert len(set(mask.sum(1).tolist())) == 1
+        halves = [parts.train(3, 2 * group + half) for half in range(2)]
+        assert (np.concatenate([half.mask for half in halves]) == mask.numpy()).all()
+        assert (np.concatenate([half.wave for half in halves]) == whole.train(3, group).wave.numpy()).all()
+
+
+def test_batches_repeat_and_differ_by_update_and_seed(corpus):
+    one, again, other = batches(corpus), batches(corpus), batches(corpus, seed=4)
+    assert (one.train(7, 1).wave == again.train(7, 1).wave).all()
+    assert one.train(7, 1).seed == again.train(7, 1).seed != one.train(8, 1).seed
+    assert (one.train(7, 1).mask != one.train(8, 1).mask).any()
+    assert (one.train(7, 1).wave != other.train(7, 1).wave).any()
+
+
+def test_validation_covers_each_held_out_clip_once_and_stays_the_same(corpus):
+    *_, waves = corpus
+    made = batches(corpus)
+    found = [made.valid(micro) for micro in range(made.num_valid_micro)]
+    assert sum(len(batch.wave) for batch in found) == len(made.clips.valid) == 5
+    assert all((batch.mask == made.valid(micro).mask).all() for micro, batch in enumerate(found))
+    assert all((batch.wave == made.valid(micro).wave).all() for micro, batch in enumerate(found))
+    assert len(waves) == 21
+
+
+def test_layers_are_dropped_at_the_rate_asked_for():
+    entry = kit.entry()
+    kept = np.array([kept_layers(entry, update) for update in range(3000)])
+    assert kept.mean() == pytest.approx(0.7, abs=4 * np.sqrt(0.21 / kept.size))
+    assert kept_layers(entry, 5) == kept_layers(entry, 5)
+
+
+def test_prefetch_keeps_order_and_passes_errors_on():
+    assert list(prefetch(lambda n: n * n, [(n,) for n in range(20)])) == [n * n for n in range(20)]
+    with pytest.raises(ZeroDivisionError):
+        list(prefetch(lambda n: 1 // (n - 9), [(n,) for n in range(20)]))

@@ -1,0 +1,93 @@
+"""Runs that must not start or must not go on say why."""
+
+import logging
+
+import pytest
+import torch
+import training_kit as kit
+
+from musicssl import models
+from musicssl.artefacts import read_jsonl
+from musicssl.runtime import UserError
+from musicssl.training import pretrain
+from musicssl.training.batches import plan
+from musicssl.training.checkpoint import ResumeStates
+from musicssl.training.distributed import World
+from musicssl.training.guards import Guard
+from musicssl.training.pretraining import _check_share
+
+
+@pytest.fixture
+def corpus(tmp_path):
+    audio, labels, _ = kit.write_corpus(tmp_path, [[16000] * 8])
+    return audio, labels
+
+
+@pytest.fixture(autouse=True)
+def tiny(monkeypatch):
+    """Run in this process on the tiny objective, and leave torch's settings as they were."""
+    monkeypatch.setattr(models, "build_objective", kit.tiny_objective)
+    yield
+    torch.use_deterministic_algorithms(False)
+
+
+def test_a_diverged_run_stops_and_keeps_its_last_good_state(corpus, tmp_path):
+    """A learning rate that explodes at the peak of the warm-up: the loss is no number some updates later."""
+    optimizer = kit.PRETRAINING["optimizer"] | {"lr": 1e30}
+    recipe = kit.recipe(kit.HUBERT, optimizer=optimizer, checkpoint_every=1, log_every=7, valid_every=50)
+    with pytest.raises(UserError, match=r"update \d+ of 20: found loss nan .*last finite loss 1.9") as caught:
+        pretrain(recipe, *corpus, tmp_path / "model")
+    saved, _ = ResumeStates(tmp_path / "model" / "resume", recipe["digest"]).latest()
+    assert f"the last good state, after update {saved}, is in" in str(caught.value)
+    assert not (tmp_path / "model" / "checkpoint.pt").exists()
+
+
+def test_another_recipe_does_not_continue_a_run(corpus, tmp_path):
+    kit.run_ranks(1, kit.recipe(kit.HUBERT, updates=20), *corpus, tmp_path / "model", build=kit.dying_objective)
+    with pytest.raises(UserError, match="saved by recipe 0123456789, expected 9999999999"):
+        pretrain(kit.recipe(kit.HUBERT, "9999999999"), *corpus, tmp_path / "model")
+
+
+def test_a_collapsed_teacher_stops_data2vec(tmp_path):
+    guard = Guard(kit.entry(kit.DATA2VEC), tmp_path)
+    row = {"update": 1001, "target_std": 0.2, "prediction_std": 0.02}
+    guard.check_collapse(row)
+    guard.check_collapse(row | {"update": 1000, "target_std": 0.0})
+    guard.saved = 900
+    with pytest.raises(UserError, match=r"target_std 0.09, expected at least 0.1.*state, after update 900"):
+        guard.check_collapse(row | {"target_std": 0.09})
+    with pytest.raises(UserError, match=r"prediction_std 0.009, expected at least 0.01 \(guard.min_prediction_std\)"):
+        guard.check_collapse(row | {"prediction_std": 0.009})
+    Guard(kit.entry(kit.HUBERT), tmp_path).check_collapse({"update": 9999})
+
+
+def test_more_processes_than_micro_batches(caplog):
+    sizes = plan(kit.entry())
+    cpu = torch.device("cpu")
+    with pytest.raises(UserError, match="found 5 processes for 4 micro-batches an update, expected at most 4"):
+        _check_share(sizes, World(0, 5, cpu))
+    _check_share(sizes, World(0, 4, cpu))
+    assert not caplog.records
+    _check_share(sizes, World(0, 3, cpu))
+    assert "some wait for the others" in caplog.text
+
+
+def test_missing_folders_and_other_nouns(corpus, tmp_path):
+    with pytest.raises(UserError, match="--audio: missing"):
+        pretrain(kit.recipe(kit.HUBERT), None, None, tmp_path)
+    with pytest.raises(UserError, match="--labels: missing"):
+        pretrain(kit.recipe(kit.HUBERT), corpus[0], None, tmp_path)
+    released = {"kind": "constant-floor"}
+    with pytest.raises(UserError, match="found kind 'constant-floor', expected hubert or data2vec"):
+        pretrain(kit.recipe(released), None, None, tmp_path)
+
+
+def test_resuming_elsewhere_is_said_and_the_log_shows_the_share(corpus, tmp_path, caplog):
+    caplog.set_level(logging.INFO)
+    recipe = kit.recipe(kit.HUBERT)
+    kit.run_ranks(1, recipe, *corpus, tmp_path / "model", build=kit.dying_objective)
+    pretrain(recipe, *corpus, tmp_path / "model", micro_batch_s=1.0)
+    assert "an update is 8 s of audio = 16 clips of 0.5 s in 4 group(s) of 4, sent in micro-batches of 2" in caplog.text
+    assert "resumed after update 9 of 20" in caplog.text
+    assert "not equal to the last bit" in caplog.text
+    assert len(read_jsonl(tmp_path / "model" / "metrics.jsonl")) == 23

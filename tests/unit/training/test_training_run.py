@@ -1,0 +1,122 @@
+"""Whole runs: any number of processes, any interruption, one result."""
+
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import training_kit as kit
+
+from musicssl.artefacts import read_jsonl, write_json
+from musicssl.training.checkpoint import ResumeStates
+
+HERE = Path(__file__).parent
+SCRIPTS = HERE.parents[2] / "workflow" / "scripts"
+
+
+@pytest.fixture(scope="module")
+def corpus(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("corpus")
+    audio, labels, _ = kit.write_corpus(folder, [[16000 + 400 * i for i in range(10)], [24000] * 11])
+    return audio, labels
+
+
+@pytest.fixture(scope="module")
+def reference(corpus, tmp_path_factory):
+    """Output of an uninterrupted run of one process."""
+    out = tmp_path_factory.mktemp("reference") / "model"
+    assert kit.run_ranks(1, kit.recipe(kit.HUBERT), *corpus, out) == [0]
+    return out
+
+
+def assert_equal_outputs(found, expected):
+    assert sorted(path.name for path in found.iterdir()) == ["checkpoint.pt", "metrics.jsonl", "speed.jsonl"]
+    for name in ("metrics.jsonl", "checkpoint.pt"):
+        assert (found / name).read_bytes() == (expected / name).read_bytes(), name
+
+
+def test_rows_of_a_run(reference):
+    rows = read_jsonl(reference / "metrics.jsonl")
+    assert [row["update"] for row in rows if row["split"] == "train"] == list(range(1, 21))
+    assert [row["update"] for row in rows if row["split"] == "valid"] == [8, 16, 20]
+    train, valid = rows[0], next(row for row in rows if row["split"] == "valid")
+    assert train.keys() == {"update", "split", "loss", "masked_fraction", "majority_share", "grad_norm", "lr"}
+    assert valid.keys() == train.keys() - {"grad_norm", "lr"}
+    assert train["lr"] == 0
+    assert [row["update"] for row in read_jsonl(reference / "speed.jsonl")] == list(range(1, 21))
+    assert rows[-2]["loss"] < rows[0]["loss"]
+
+
+@pytest.mark.parametrize("size", [2, 4])
+def test_processes_share_the_work_not_the_result(corpus, reference, tmp_path, size):
+    assert kit.run_ranks(size, kit.recipe(kit.HUBERT), *corpus, tmp_path) == [0] * size
+    rows, expected = (read_jsonl(folder / "metrics.jsonl") for folder in (tmp_path, reference))
+    assert len(rows) == len(expected) == 23
+    for row, other in zip(rows, expected):
+        assert row == pytest.approx(other, rel=1e-5) if row.pop("split") == other.pop("split") else False
+
+
+def test_a_repeated_run_gives_the_same_bytes(corpus, reference, tmp_path):
+    assert kit.run_ranks(1, kit.recipe(kit.HUBERT), *corpus, tmp_path) == [0]
+    assert_equal_outputs(tmp_path, reference)
+
+
+def test_killed_at_random_moments_equals_uninterrupted(corpus, reference, tmp_path):
+    moments, kills = random.Random(0), 0
+    arguments = (kit.recipe(kit.HUBERT), *corpus, tmp_path)
+    for _ in range(12):
+        (process,) = kit.start_ranks(1, arguments)
+        process.join(moments.uniform(0.05, 0.35))
+        if not process.is_alive():
+            break
+        os.kill(process.pid, signal.SIGKILL)
+        process.join()
+        kills += 1
+    else:
+        assert kit.run_ranks(1, *arguments) == [0]
+    assert kills > 0
+    assert_equal_outputs(tmp_path, reference)
+
+
+@pytest.fixture(scope="module")
+def reference_of_two(corpus, tmp_path_factory):
+    """Output of an uninterrupted run of two processes."""
+    out = tmp_path_factory.mktemp("reference") / "model"
+    assert kit.run_ranks(2, kit.recipe(kit.HUBERT), *corpus, out) == [0, 0]
+    return out
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGUSR1, 138)])
+def test_asked_to_stop_saves_and_goes_on(corpus, reference_of_two, tmp_path, monkeypatch, number, code):
+    """One of two ranks gets the signal during update 6; both save after the same update and leave."""
+    recipe = kit.recipe(kit.HUBERT, checkpoint_every=1000)
+    monkeypatch.setenv("TEST_SIGNAL", f"1 6 {int(number)}")
+    assert kit.run_ranks(2, recipe, *corpus, tmp_path) == [143, code]
+    (index,) = (tmp_path / "resume").glob("*.json")
+    assert json.loads(index.read_text())["update"] == 8  # rank 0 learns of it with the sums of the update after
+    assert not (tmp_path / "checkpoint.pt").exists()
+    assert kit.run_ranks(2, recipe, *corpus, tmp_path) == [0, 0]
+    assert_equal_outputs(tmp_path, reference_of_two)
+
+
+def test_a_rank_killed_under_torchrun_ends_the_job_and_the_next_goes_on(corpus, reference_of_two, tmp_path):
+    recipe = kit.recipe(kit.HUBERT)
+    write_json(tmp_path / "recipe.json", recipe)
+    out = tmp_path / "model"
+    command = [
+        sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2",
+        HERE / "training_worker.py", "--recipe", tmp_path / "recipe.json", "--audio", corpus[0],
+        "--labels", corpus[1], "--out", out, "--log-file", tmp_path / "log",
+    ]  # fmt: skip
+    changes = {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(SCRIPTS), "TEST_SIGNAL": f"1 7 {int(signal.SIGKILL)}"}
+    job = subprocess.run(list(map(str, command)), env=os.environ | changes, capture_output=True, text=True, timeout=120)
+    assert job.returncode == 1
+    assert f"exitcode  : {-signal.SIGKILL}" in job.stderr
+    assert ResumeStates(out / "resume", recipe["digest"]).latest()[0] == 6
+    assert "update 7/20" in (tmp_path / "log").read_text()
+    assert kit.run_ranks(2, recipe, *corpus, out) == [0, 0]
+    assert_equal_outputs(out, reference_of_two)

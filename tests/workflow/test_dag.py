@@ -1,0 +1,84 @@
+"""The DAG as Snakemake sees it: what a target needs, and what it does not."""
+
+import re
+import subprocess
+import sys
+
+import pytest
+
+from musicssl.config.catalogue import Catalogue
+
+BRANCHES = 12
+UNTRAINED = 2
+FLOORS = 4
+BASELINES = 2
+
+
+def test_the_whole_paper_is_planned_with_no_data_on_disk(workflow, paper) -> None:
+    jobs = workflow.jobs()
+    shards = paper["corpora"]["corpus-base"]["num_shards"]
+    assert jobs["pretrain"] == BRANCHES + UNTRAINED
+    assert jobs["import_model"] == BASELINES
+    assert jobs["crop_audio"] == shards
+    assert jobs["extract_features"] == 3 * shards
+    assert jobs["assign_labels"] == 4 * shards
+    assert jobs["fit_kmeans"] == 4
+    assert jobs["prepare_task"] == 13
+    assert jobs["tabulate_study"] == 3
+    table1 = (4 + FLOORS) * 13
+    more = (BRANCHES - 2) * 9
+    assert jobs["probe"] == jobs["embed_task"] == table1 + more
+
+
+def test_nothing_waits_for_a_checkpoint(root) -> None:
+    for path in [root / "Snakefile", *(root / "rules").glob("*.smk")]:
+        assert not re.search(r"^\s*checkpoint |checkpoints\.", path.read_text(), re.M)
+
+
+@pytest.mark.parametrize("overlay", [[], ["--configfile", "config/miniature.yaml"]], ids=["paper", "miniature"])
+def test_every_branch_is_a_target_of_its_own(workflow, miniature, overlay) -> None:
+    folder = "results/miniature" if overlay else "results/paper"
+    targets = [f"{folder}/branches/{model}/summary.csv" for model in Catalogue(miniature).trained]
+    jobs = workflow.jobs(*targets, *overlay)
+    assert jobs["tabulate_branch"] == BRANCHES
+    assert jobs["pretrain"] == BRANCHES + UNTRAINED
+
+
+def test_one_branch_builds_just_what_it_needs(workflow) -> None:
+    target = "results/miniature/branches/music2vec-vanilla/summary.csv"
+    jobs = workflow.jobs("--configfile", "config/miniature.yaml", "--", target)
+    assert jobs["pretrain"] == 2  # itself and its untrained twin
+    assert jobs["probe"] == 4 * 3  # itself and three floors on three tasks
+    assert not {"fit_kmeans", "assign_labels", "extract_features"} & set(jobs)
+
+
+def test_iteration_two_unrolls_from_config(workflow) -> None:
+    target = "results/miniature/models/hubert-k2000-iter2/encoder/config.json"
+    jobs = workflow.jobs("--configfile", "config/miniature.yaml", "--", target)
+    assert jobs["pretrain"] == 2
+    assert jobs["fit_kmeans"] == 2
+    assert jobs["extract_features"] == 2 * 2  # two feature sets of two shards
+
+
+def test_a_typo_stops_snakemake_with_every_problem(workflow, tmp_path) -> None:
+    overlay = tmp_path / "typo.yaml"
+    overlay.write_text("models: {hubert-base: {temprature: 3}}\nlabels: {mfcc39-k500: {features: mfcc-39}}\n")
+    done = workflow.snakemake("-n", "--configfile", str(overlay), check=False)
+    assert done.returncode != 0
+    assert "models.hubert-base.temprature: unknown key; did you mean 'temperature'?" in done.stderr
+    assert "labels.mfcc39-k500.features: no features entry 'mfcc-39'; did you mean 'mfcc39'?" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_lint_finds_nothing(root) -> None:
+    command = [sys.executable, "-m", "snakemake", "--lint", "--configfile", "config/miniature.yaml"]
+    done = subprocess.run(command, cwd=root, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("profile", ["local", "slurm"])
+def test_profiles_are_understood(workflow, root, profile) -> None:
+    flags = ["--workflow-profile", str(root / "config/profiles" / profile)]
+    target = "results/miniature/audio/miniature/manifest.json"
+    done = workflow.snakemake("-n", *flags, "--configfile", "config/miniature.yaml", "--", target, check=False)
+    assert done.returncode == 0, done.stderr

@@ -1,0 +1,159 @@
+"""The workflow, run for real on a tiny configuration: reruns, reuse, repeatability, survival of kills."""
+
+import filecmp
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).resolve().parents[2]
+RESULTS = Path("results/miniature")
+TINY = ["--configfile", "config/miniature.yaml", str(ROOT / "tests/workflow/tiny.yaml")]
+LOCAL = ["--workflow-profile", str(ROOT / "config/profiles/local")]
+TRAINED = [sys.executable, "-m", "musicssl.exclusive", "results/.lock", sys.executable, "-m", "snakemake"]
+
+
+@pytest.fixture(scope="module")
+def finished(make_workflow):
+    """Return a workflow that has built its report."""
+    workflow = make_workflow()
+    workflow.snakemake(*LOCAL, *TINY)
+    return workflow
+
+
+def compared(one: Path, other: Path) -> list[str]:
+    """Return result files (not logs, timings or provenance) whose bytes differ between two runs."""
+    names = ("*.npy", "*.npz", "*.pt", "*.safetensors", "*.jsonl", "*.json", "*.csv")
+    files = [p.relative_to(one) for name in names for p in one.rglob(name)]
+    skip = ("benchmarks", "logs", "resume")
+    files = [f for f in files if not set(skip) & set(f.parts) and f.name != "speed.jsonl"]
+    assert len(files) > 50
+    return [str(f) for f in files if not (other / f).exists() or not filecmp.cmp(one / f, other / f, shallow=False)]
+
+
+def test_the_report_is_one_self_contained_page(finished) -> None:
+    page = (finished.folder / RESULTS / "report/index.html").read_text()
+    assert "hubert-k500-mfcc39" in page
+    assert "random-hubert" in page
+    for outside in ('src="http', "<link", "@import", 'href="http'):
+        assert outside not in page
+
+
+def test_the_encoder_loads_as_a_hugging_face_model(finished) -> None:
+    import torch
+    from transformers import AutoFeatureExtractor, AutoModel
+
+    folder = finished.folder / RESULTS / "models/hubert-k500-mfcc39/encoder"
+    model = AutoModel.from_pretrained(folder).eval()
+    extractor = AutoFeatureExtractor.from_pretrained(folder)
+    assert extractor.do_normalize is False
+    with torch.no_grad():
+        states = model(torch.zeros(1, 16000), output_hidden_states=True).hidden_states
+    assert [tuple(state.shape) for state in states] == [(1, 49, 96)] * 4
+
+
+def test_nothing_is_left_to_do(finished) -> None:
+    assert finished.jobs(*TINY) == {}
+
+
+def test_another_branch_reuses_everything_shared(finished) -> None:
+    target = str(RESULTS / "branches/music2vec-vanilla/summary.csv")
+    jobs = finished.jobs(*TINY, "--", target)
+    assert jobs == {"write_recipe": 1, "pretrain": 1, "export_model": 1, "embed_task": 1, "probe": 1,
+                    "tabulate_branch": 1}  # fmt: skip
+
+
+def overlaid(finished, tmp_path: Path, values: dict) -> dict[str, int]:
+    overlay = tmp_path / "change.yaml"
+    overlay.write_text(yaml.safe_dump(values))
+    return finished.jobs(*TINY, str(overlay))
+
+
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        pytest.param(
+            {"models": {"hubert-k500-mfcc39": {"seed": 5}}},
+            {"write_recipe": 1, "pretrain": 1, "export_model": 1, "embed_task": 1, "probe": 1},
+            id="one value of a model",
+        ),
+        pytest.param(
+            {"models": {"hubert-k500-mfcc39": {"optimizer": {"betas": [0.98, 0.9]}}}},
+            {"write_recipe": 1, "pretrain": 1, "export_model": 1, "embed_task": 1, "probe": 1},
+            id="two values swapped",
+        ),
+        pytest.param(
+            {"tasks": {"nsynth-pitch": {"probe": {"dropout": 0.3}}}},
+            {"write_recipe": 1, "prepare_task": 1, "embed_task": 5, "probe": 5},
+            id="one value of a task",
+        ),
+        pytest.param({"models": {"music2vec-span5": {"seed": 5}}}, {}, id="an entry nobody uses"),
+        pytest.param({"models": {"hubert-k500-mfcc39": {"log_every": 3}}}, {"write_recipe": 1}, id="a display setting"),
+    ],
+)
+def test_a_change_reruns_exactly_its_dependants(finished, tmp_path, change, expected) -> None:
+    jobs = overlaid(finished, tmp_path, change)
+    tables = {"tabulate_study", "render_report", "all", "write_config", "draw_rulegraph"}
+    assert {rule: count for rule, count in jobs.items() if rule not in tables} == expected
+
+
+def test_a_second_run_gives_the_same_bytes(finished, make_workflow) -> None:
+    again = make_workflow()
+    again.snakemake(*LOCAL, *TINY)
+    assert compared(finished.folder / RESULTS, again.folder / RESULTS) == []
+
+
+@pytest.mark.slow
+def test_killed_anywhere_a_run_goes_on_to_the_same_bytes(finished, make_workflow) -> None:
+    workflow = make_workflow()
+    command = [*TRAINED, "--cores", "2", "--nolock", *LOCAL, *TINY]
+    env = {**os.environ, "PYTHONPATH": str(ROOT / "workflow/scripts")}
+    draw = random.Random(0)
+    for _ in range(5):
+        run = subprocess.Popen(
+            command, cwd=workflow.folder, env=env, start_new_session=True,
+            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+        )  # fmt: skip
+        time.sleep(draw.uniform(4, 16))
+        os.killpg(run.pid, signal.SIGKILL)
+        run.wait()
+    last = subprocess.run(command, cwd=workflow.folder, env=env, capture_output=True, text=True)
+    assert last.returncode == 0, last.stderr[-5000:]
+    assert compared(finished.folder / RESULTS, workflow.folder / RESULTS) == []
+    assert not list((workflow.folder / RESULTS).rglob("*.part"))
+
+
+def test_two_runs_may_not_share_a_folder(tmp_path) -> None:
+    lock = str(tmp_path / "lock")
+    command = [sys.executable, "-m", "musicssl.exclusive", lock]
+    env = {**os.environ, "PYTHONPATH": str(ROOT / "workflow/scripts")}
+    first = subprocess.Popen([*command, "sleep", "60"], env=env)
+    try:
+        while not Path(lock).exists() or not Path(lock).read_text():
+            time.sleep(0.05)
+        second = subprocess.run([*command, "true"], env=env, capture_output=True, text=True)
+        assert second.returncode != 0
+        assert f"process {first.pid} is already working here" in second.stderr
+    finally:
+        first.kill()
+        first.wait()
+    assert subprocess.run([*command, "true"], env=env).returncode == 0
+
+
+def test_summary_stands_beside_its_floors(finished) -> None:
+    import pandas as pd
+
+    target = str(RESULTS / "branches/hubert-k500-mfcc39/summary.csv")
+    finished.snakemake(*LOCAL, *TINY, "--", target)
+    table = pd.read_csv(finished.folder / target)
+    assert set(table.task) == {"nsynth-pitch"}
+    assert table[["floor_constant", "floor_mfcc", "floor_random"]].notna().all().all()
+    metrics = json.loads((finished.folder / RESULTS / "probes/constant/nsynth-pitch/metrics.json").read_text())
+    assert table.floor_constant[0] == pytest.approx(100 * metrics["metrics"]["accuracy"]["mean"], abs=0.06)

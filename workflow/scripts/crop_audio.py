@@ -1,0 +1,21 @@
+"""Decode the files of one shard and store their clips."""
+
+from typing import TYPE_CHECKING, Any
+
+from musicssl import runtime
+from musicssl.audio.crop import crop_shard
+from musicssl.audio.listing import read_files
+from musicssl.config.recipes import Corpus, build
+
+if TYPE_CHECKING:
+    snakemake: Any
+
+
+def main(snakemake: Any) -> None:
+    recipe = snakemake.params.recipe
+    files = [f for f in read_files(snakemake.input.files) if f.shard == int(snakemake.wildcards.shard)]
+    crop_shard(files, build(Corpus, recipe["entry"]), recipe["digest"], snakemake.output.audio)
+
+
+if __name__ == "__main__":
+    runtime.run(main, snakemake)

@@ -1,0 +1,29 @@
+"""Fit k-means centroids to the training frames of all feature shards."""
+
+from typing import TYPE_CHECKING, Any
+
+from musicssl import runtime
+
+if TYPE_CHECKING:
+    snakemake: Any
+
+
+def main(snakemake: Any) -> None:
+    """Fit on threads, or on dask workers when ``params.cluster`` asks for them."""
+    from musicssl.cluster.job import fit_files, fit_with_srun
+
+    cluster = getattr(snakemake.params, "cluster", "threads")
+    job = {
+        "features": [str(path) for path in snakemake.input.features],
+        "recipe": snakemake.params.recipe,
+        "centroids": str(snakemake.output.centroids),
+        "report": str(snakemake.output.report),
+    }
+    if cluster == "slurm":
+        fit_with_srun(snakemake.resources.tasks, snakemake.threads, **job)
+    else:
+        fit_files(**job, cluster=cluster, num_threads=snakemake.threads)
+
+
+if __name__ == "__main__":
+    runtime.run(main, snakemake)

@@ -1,0 +1,29 @@
+"""Sum up the shards of a corpus and all that was set aside."""
+
+from typing import TYPE_CHECKING, Any
+
+from musicssl import runtime
+from musicssl.artefacts import write_json
+from musicssl.audio.index import index_corpus
+from musicssl.audio.listing import read_files, read_rejected
+from musicssl.config.recipes import Corpus, build
+
+if TYPE_CHECKING:
+    snakemake: Any
+
+
+def main(snakemake: Any) -> None:
+    recipe = snakemake.params.recipe
+    manifest = index_corpus(
+        read_files(snakemake.input.files),
+        read_rejected(snakemake.input.quarantine),
+        snakemake.input.shards,
+        build(Corpus, recipe["entry"]),
+        recipe["digest"],
+        snakemake.output.quarantine,
+    )
+    write_json(snakemake.output.manifest, manifest)
+
+
+if __name__ == "__main__":
+    runtime.run(main, snakemake)

@@ -1,0 +1,135 @@
+"""data2vec 1.0 on audio: regress a slow teacher's view of the unmasked clip (Baevski et al. 2022, sections 3.3, 4).
+
+The teacher is an exponential moving average of the transformer's layers and first norm, in float32. It shares the
+convolutions, projection and positional convolution with the student (fairseq copies the last on every step, which is
+the same). Targets are feed-forward outputs of the top K layers, before the residual sum, normalised over time for each
+clip and channel, then averaged. Source of the details: fairseq ``data2vec_audio.py``, ``ema_module.py``.
+
+The teacher moves once an optimizer update; fairseq moves it once a micro-batch, so that there accumulating gradients
+changes the decay.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping, Sequence
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from ..config.recipes import Data2vec, Ema
+from .encoders import Encoder, add_positions, contextualise, convolve, hide, project
+from .objective import Objective, ObjectiveOutput, common_sums, masked_rows, mean_std
+
+STD_FLOOR = 1e-6
+
+
+class Teacher(nn.Module):
+    """Moving average of an encoder's transformer; never trained, always in evaluation mode."""
+
+    def __init__(self, encoder: Encoder) -> None:
+        super().__init__()
+        self.layer_norm = copy.deepcopy(encoder.encoder.layer_norm)
+        self.layers = copy.deepcopy(encoder.encoder.layers)
+        self.requires_grad_(False)
+        self.eval()
+
+    def train(self, mode: bool = True) -> Teacher:
+        return super().train(False)
+
+    @torch.no_grad()
+    def follow(self, encoder: Encoder, decay: float) -> None:
+        """Move every weight towards the encoder's: ``decay * own + (1 - decay) * encoder``."""
+        student = dict(encoder.encoder.named_parameters())
+        for name, weight in self.named_parameters():
+            weight.lerp_(student[name], 1 - decay)
+
+    @torch.no_grad()
+    def targets(self, hidden: Tensor, rows: Tensor, top_k: int) -> Tensor:
+        """Return what to predict at masked frames.
+
+        Args:
+            hidden: (B, T, D), unmasked inputs with positions added.
+            rows: int64 (M,), masked frames among the B * T.
+            top_k: layers to average, counted from the last.
+
+        Returns:
+            float32 (M, D).
+        """
+        hidden = self.layer_norm(hidden)
+        first = len(self.layers) - top_k
+        total = torch.zeros((), device=hidden.device)
+        for i, layer in enumerate(self.layers):
+            hidden = layer.layer_norm(hidden + layer.attention(hidden)[0])
+            feed_forward = layer.feed_forward(hidden)
+            hidden = layer.final_layer_norm(hidden + feed_forward)
+            if i >= first:
+                total = total + instance_norm(feed_forward.float()).flatten(0, 1).index_select(0, rows)
+        return total / top_k
+
+
+def instance_norm(values: Tensor) -> Tensor:
+    """Return (B, T, D) with zero mean and unit variance over time, for each clip and channel."""
+    variance, mean = torch.var_mean(values, dim=1, correction=0, keepdim=True)
+    return (values - mean) * torch.rsqrt(variance + 1e-5)
+
+
+def ema_decay(ema: Ema, update: int) -> float:
+    """Return the teacher's decay at an optimizer update counted from 0."""
+    if update >= ema.anneal_updates:
+        return ema.end
+    return ema.end - (ema.end - ema.start) * (1 - update / ema.anneal_updates)
+
+
+class Data2vecObjective(Objective):
+    """Masked regression of the teacher's targets: squared error summed over channels, over ``sqrt(D)``."""
+
+    recipe: Data2vec
+
+    def __init__(self, recipe: Data2vec) -> None:
+        super().__init__(recipe)
+        self.final_proj = nn.Linear(recipe.architecture.hidden_size, recipe.architecture.hidden_size)
+        self.teacher = Teacher(self.encoder)
+        self.decay = recipe.ema.start
+
+    def before_forward(self, update: int) -> None:
+        """Move the teacher towards the student the last update left; at update 0 they are equal."""
+        self.decay = ema_decay(self.recipe.ema, update)
+        if update > 0:
+            self.teacher.follow(self.encoder, self.decay)
+
+    def forward(
+        self, wave: Tensor, mask: Tensor, labels: Tensor | None, keep_layers: Sequence[bool]
+    ) -> ObjectiveOutput:
+        assert labels is None
+        encoder = self.encoder
+        rows = masked_rows(mask)
+        features = convolve(encoder, wave)
+        projected = project(encoder, features)
+        with torch.no_grad():
+            positioned = add_positions(encoder, projected)
+        targets = self.teacher.targets(positioned, rows, self.recipe.average_top_k)
+        hidden = hide(encoder, encoder.feature_projection.dropout(projected), mask)
+        hidden = contextualise(encoder, hidden, keep_layers).flatten(0, 1).index_select(0, rows)
+        predictions = self.final_proj(hidden).float()
+        error = F.mse_loss(predictions, targets, reduction="sum")
+        loss_sum = error * targets.shape[1] ** -0.5
+        sums = common_sums(loss_sum, mask, features) | {"squared_error": error.detach().double()}
+        for name, values in (("target", targets), ("prediction", predictions.detach())):
+            sums[f"{name}_sum"] = values.sum(0, dtype=torch.float64)
+            sums[f"{name}_square"] = values.square().sum(0, dtype=torch.float64)
+        return ObjectiveOutput(loss_sum, mask.sum(), sums)
+
+    def metrics(self, sums: Mapping[str, Tensor], num_masked: float) -> dict[str, float]:
+        """Add deviations of targets and predictions, the share of target variance explained, and the decay.
+
+        Deviations are ``mean_channels(sqrt(var + 1e-6))`` over all masked frames, as fairseq's guards compute them.
+        """
+        spread = (sums["target_square"] - sums["target_sum"].square() / num_masked).sum()
+        return super().metrics(sums, num_masked) | {
+            "target_std": mean_std(sums["target_sum"], sums["target_square"], num_masked, STD_FLOOR),
+            "prediction_std": mean_std(sums["prediction_sum"], sums["prediction_square"], num_masked, STD_FLOOR),
+            "explained_variance": 1 - float(sums["squared_error"] / spread),
+            "ema_decay": self.decay,
+        }

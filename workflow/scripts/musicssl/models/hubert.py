@@ -1,0 +1,88 @@
+"""HuBERT: predict the cluster of each masked frame (Hsu et al. 2021, section 3.2; fairseq ``hubert_criterion.py``).
+
+The loss of M masked frames is the sum of their cross-entropies, in nats, plus ``feature_penalty * M`` times the mean
+squared convolutional feature. Logits are cosines to the codebook over a temperature, and exist for masked frames only.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from ..config.recipes import Hubert
+from .encoders import contextualise, convolve, hide, project
+from .objective import Objective, ObjectiveOutput, common_sums, masked_rows
+
+
+class ScaleGradient(torch.autograd.Function):
+    """Identity whose gradient is multiplied by a constant (fairseq ``GradMultiply``)."""
+
+    @staticmethod
+    def forward(ctx: Any, values: Tensor, scale: float) -> Tensor:
+        ctx.scale = scale
+        return values.view_as(values)
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:
+        return gradient * ctx.scale, None
+
+
+class HubertObjective(Objective):
+    """Masked prediction of labels.
+
+    Args:
+        recipe: what to train.
+        num_clusters: rows of the codebook; fairseq's four extra rows for special symbols are left out.
+    """
+
+    recipe: Hubert
+
+    def __init__(self, recipe: Hubert, num_clusters: int) -> None:
+        super().__init__(recipe)
+        self.final_proj = nn.Linear(recipe.architecture.hidden_size, recipe.codebook_dim)
+        self.codebook = nn.Parameter(torch.rand(num_clusters, recipe.codebook_dim))
+
+    def forward(
+        self, wave: Tensor, mask: Tensor, labels: Tensor | None, keep_layers: Sequence[bool]
+    ) -> ObjectiveOutput:
+        assert labels is not None
+        assert labels.shape == mask.shape
+        encoder, recipe = self.encoder, self.recipe
+        rows = masked_rows(mask)
+        features = ScaleGradient.apply(convolve(encoder, wave), recipe.cnn_grad_scale)
+        penalty = features.float().square().mean()
+        hidden = encoder.feature_projection.dropout(project(encoder, features))
+        hidden = contextualise(encoder, hide(encoder, hidden, mask), keep_layers)
+        logits = self.logits(hidden.flatten(0, 1).index_select(0, rows))
+        targets = labels.flatten().index_select(0, rows)
+        counts = torch.zeros(len(self.codebook), dtype=torch.int64, device=mask.device)
+        cross_entropy = F.cross_entropy(logits, targets, reduction="sum")
+        num_masked = mask.sum()
+        loss_sum = cross_entropy + recipe.feature_penalty * penalty * num_masked
+        sums = common_sums(loss_sum, mask, features) | {
+            "cross_entropy": cross_entropy.detach().double(),
+            "correct": (logits.detach().argmax(-1) == targets).sum().double(),
+            "label_counts": counts.index_add_(0, targets, torch.ones_like(targets)).double(),
+        }
+        return ObjectiveOutput(loss_sum, num_masked, sums)
+
+    def logits(self, hidden: Tensor) -> Tensor:
+        """Return float32 logits (M, K) of masked frames' outputs (M, D)."""
+        projected = self.final_proj(hidden)
+        with torch.autocast(projected.device.type, enabled=False):
+            cosine = F.normalize(projected.float(), dim=-1) @ F.normalize(self.codebook, dim=-1).T
+            return cosine / self.recipe.temperature
+
+    def metrics(self, sums: Mapping[str, Tensor], num_masked: float) -> dict[str, float]:
+        """Add bits a masked frame, accuracy, the share of the most frequent label, and the feature penalty."""
+        return super().metrics(sums, num_masked) | {
+            "bits": float(sums["cross_entropy"]) / num_masked / math.log(2),
+            "masked_accuracy": float(sums["correct"]) / num_masked,
+            "majority_share": float(sums["label_counts"].max()) / num_masked,
+            "feature_penalty": float(sums["cnn_square"].mean() / sums["frames"]),
+        }

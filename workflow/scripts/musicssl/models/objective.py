@@ -1,0 +1,114 @@
+"""What the two training objectives share.
+
+Statistics leave the objective as sums, so that micro-batches and ranks add up before :meth:`Objective.metrics` divides.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from ..config.recipes import Data2vec, Hubert
+from .encoders import build_encoder
+from .masking import count_runs
+
+
+class ObjectiveOutput(NamedTuple):
+    """One forward pass.
+
+    Attributes:
+        loss_sum: scalar to differentiate, summed over masked frames; divide by the global masked count.
+        num_masked: int64 scalar, masked frames.
+        sums: float64 tensors, scalars or vectors, without gradient; all are additive.
+    """
+
+    loss_sum: Tensor
+    num_masked: Tensor
+    sums: dict[str, Tensor]
+
+
+class Objective(nn.Module):
+    """An encoder and what it is trained for."""
+
+    def __init__(self, recipe: Hubert | Data2vec) -> None:
+        super().__init__()
+        self.recipe = recipe
+        self.encoder = build_encoder(recipe)
+
+    def forward(
+        self, wave: Tensor, mask: Tensor, labels: Tensor | None, keep_layers: Sequence[bool]
+    ) -> ObjectiveOutput:
+        """Compute the loss of one micro-batch.
+
+        Args:
+            wave: float32 (B, S) at 16 kHz.
+            mask: bool (B, T).
+            labels: int64 (B, T) at the frame rate of the encoder, for HuBERT; else None.
+            keep_layers: one flag a transformer layer, drawn by the caller.
+        """
+        raise NotImplementedError
+
+    def before_forward(self, update: int) -> None:
+        """Prepare optimizer update ``update``, counted from 0; called once, before its first forward."""
+
+    def metrics(self, sums: Mapping[str, Tensor], num_masked: float) -> dict[str, float]:
+        """Turn summed statistics into the values of one metrics row."""
+        std = mean_std(sums["cnn_sum"], sums["cnn_square"], float(sums["frames"]), 0.0)
+        return {
+            "loss": float(sums["loss"]) / num_masked,
+            "masked_fraction": num_masked / float(sums["frames"]),
+            "mask_run": num_masked / float(sums["runs"]),
+            "cnn_std": std,
+        }
+
+
+def masked_rows(mask: Tensor) -> Tensor:
+    """Return which of the B * T frames a (B, T) mask hides, int64 (M,).
+
+    A GPU waits here for the count, so call it before there is work to wait for.
+    """
+    return mask.flatten().nonzero().squeeze(1)
+
+
+def common_sums(loss_sum: Tensor, mask: Tensor, features: Tensor) -> dict[str, Tensor]:
+    """Return the sums both objectives report: loss, frames, masked runs, first and second moment a CNN channel."""
+    features = features.detach()
+    return {
+        "loss": loss_sum.detach().double(),
+        "frames": torch.full((), mask.numel(), dtype=torch.float64, device=mask.device),
+        "runs": count_runs(mask).double(),
+        "cnn_sum": features.sum((0, 2), dtype=torch.float64),
+        "cnn_square": features.float().square().sum((0, 2), dtype=torch.float64),
+    }
+
+
+def mean_std(first: Tensor, second: Tensor, count: float, floor: float) -> float:
+    """Return the mean over channels of the standard deviation.
+
+    Args:
+        first: float64 (C,), sums of values.
+        second: float64 (C,), sums of squares.
+        count: values a channel.
+        floor: added to each variance.
+    """
+    variance = (second - first.square() / count) / max(count - 1, 1)
+    return float((variance.clamp(min=0) + floor).sqrt().mean())
+
+
+def build_objective(recipe: Hubert | Data2vec, num_clusters: int | None) -> Objective:
+    """Return the objective of a recipe, initialised from torch's global generator.
+
+    Args:
+        recipe: what to train.
+        num_clusters: size of the codebook, for HuBERT; else None.
+    """
+    from .data2vec import Data2vecObjective
+    from .hubert import HubertObjective
+
+    if isinstance(recipe, Data2vec):
+        return Data2vecObjective(recipe)
+    assert num_clusters is not None
+    return HubertObjective(recipe, num_clusters)

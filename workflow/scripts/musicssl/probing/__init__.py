@@ -1,0 +1,1 @@
+"""Probing: embeddings of frozen encoders, small heads trained on them, scores with intervals and floors."""

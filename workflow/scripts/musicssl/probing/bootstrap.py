@@ -1,0 +1,76 @@
+"""Bootstrap intervals over test items (Efron 1979): items of one recording are drawn together."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from .metrics import Floats, Score, plain
+
+CHUNK = 1 << 22
+LEVELS = (2.5, 97.5)
+
+
+class Difference(NamedTuple):
+    """Score of one model minus another's on the same items, and its 95 % interval.
+
+    ``p_value`` is two-sided: twice the smaller share of resamples on either side of 0.
+    """
+
+    mean: float
+    low: float
+    high: float
+    p_value: float
+
+
+def resamples(groups: npt.ArrayLike, num_resamples: int, seed: int) -> Iterator[Floats]:
+    """Yield chunks of weights (K, U), ``num_resamples`` rows in all: how often each item's group is drawn.
+
+    Args:
+        groups: (U,) names; items of one group stay together.
+        num_resamples: rows in all.
+        seed: the same seed and groups give the same rows, which is what pairs two models.
+    """
+    names, member = np.unique(np.asarray(groups), return_inverse=True)
+    rng = np.random.default_rng(seed)
+    step = max(1, CHUNK // len(member))
+    for first in range(0, num_resamples, step):
+        rows = min(step, num_resamples - first)
+        drawn = rng.integers(0, len(names), (rows, len(names))) + np.arange(rows)[:, None] * len(names)
+        counts = np.bincount(drawn.ravel(), minlength=rows * len(names)).reshape(rows, -1)
+        yield counts[:, member].astype(np.float64)
+
+
+def bootstrap(scores: Sequence[Score], groups: npt.ArrayLike, num_resamples: int, seed: int) -> Floats:
+    """Return ``num_resamples`` values of the mean of ``scores`` (one a seed), each on one resample of the items."""
+    chunks = [np.mean([s(w) for s in scores], axis=0) for w in resamples(groups, num_resamples, seed)]
+    return np.concatenate(chunks)
+
+
+def interval(samples: Floats) -> tuple[float, float]:
+    """Return the central 95 % of bootstrap values."""
+    low, high = np.nanpercentile(samples, LEVELS)
+    return float(low), float(high)
+
+
+def paired_bootstrap(
+    first: Sequence[Score], second: Sequence[Score], groups: npt.ArrayLike, num_resamples: int, seed: int
+) -> Difference:
+    """Compare two models on the same test items, in the same order.
+
+    Args:
+        first: scores of one model, one a seed.
+        second: scores of the other.
+        groups: (U,) names of the items' recordings.
+        num_resamples: more give finer p-values.
+        seed: of the resamples.
+    """
+    num_items = len(np.asarray(groups))
+    mean = np.mean([plain(s, num_items) for s in first]) - np.mean([plain(s, num_items) for s in second])
+    samples = bootstrap(first, groups, num_resamples, seed) - bootstrap(second, groups, num_resamples, seed)
+    low, high = interval(samples)
+    p_value = min(1.0, 2.0 * float(min(np.mean(samples <= 0), np.mean(samples >= 0))))
+    return Difference(float(mean), low, high, p_value)

@@ -1,0 +1,243 @@
+"""Training of all replicas of a task at once: batches, plateau, early stopping, the best epoch's weights.
+
+After each epoch every replica is scored on validation. ``plateau_patience`` epochs without a better score halve its
+learning rate (and again after as many more), ``stop_patience`` end its training; the weights of its best epoch are
+kept. Replicas that have ended leave the batch. Batches hold items, so an item with many windows brings all of them and
+each window counts once (MARBLE v1); each replica shuffles with its own seed.
+
+The validation score is the task's own metric, except for beats, where decoding each epoch would cost more than
+training: there it is the negative binary cross-entropy of the frames.
+
+Axes: R replicas, M rows.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from ..config.recipes import Probe
+from ..runtime import UserError
+from .heads import Adam, Dropout, Heads, gather, losses, predict, rows_at_once
+from .items import Examples, Ints, spans
+
+logger = logging.getLogger(__name__)
+Validate = Callable[[Heads], npt.NDArray[np.float64]]
+REPORT_EVERY_S = 10.0
+VALID_STRIDE = 4
+
+
+def _finite(value: float) -> float | None:
+    return float(value) if np.isfinite(value) else None
+
+
+@dataclass
+class Fitted:
+    """What training leaves.
+
+    Attributes:
+        heads: each replica with the weights of its best epoch.
+        seeds: of the replicas.
+        rates: their initial learning rates.
+        epochs: their best epochs, from 1; 0 where training diverged at once.
+        scores: their best validation scores.
+        curves: rows of seed, learning_rate, epoch, train_loss, valid; None stands for a number that is not finite.
+    """
+
+    heads: Heads
+    seeds: list[int]
+    rates: list[float]
+    epochs: Ints
+    scores: npt.NDArray[np.float64]
+    curves: list[dict[str, Any]] = field(default_factory=list)
+
+    def take(
+        self, heads: Heads, alive: Ints, epoch: int, train_loss: npt.NDArray[np.float64], valid: npt.NDArray[np.float64]
+    ) -> npt.NDArray[np.bool_]:
+        """Record an epoch of the replicas ``alive``, keep the weights of those at their best, and return which."""
+        valid = np.where(np.isfinite(valid) & np.isfinite(train_loss), valid, -np.inf)
+        better = valid > self.scores[alive]
+        self.scores[alive[better]], self.epochs[alive[better]] = valid[better], epoch
+        self.heads.copy_from(heads, torch.from_numpy(alive[better]), torch.from_numpy(np.flatnonzero(better)))
+        for r, loss, score in zip(alive, train_loss, valid):
+            values = {"train_loss": _finite(loss), "valid": _finite(score)}
+            self.curves.append({"seed": self.seeds[r], "learning_rate": self.rates[r], "epoch": epoch, **values})
+        return better
+
+    def chosen(self) -> list[int]:
+        """Return, for each seed, the replica with the best validation score; the first of equals.
+
+        Raises:
+            UserError: every learning rate of a seed diverged.
+        """
+        picks = []
+        for seed in dict.fromkeys(self.seeds):
+            own = [r for r, other in enumerate(self.seeds) if other == seed]
+            best = max(own, key=lambda r: self.scores[r])
+            if not np.isfinite(self.scores[best]):
+                raise UserError(
+                    f"probe.learning_rates: found {[self.rates[r] for r in own]}, with which seed {seed} diverges at "
+                    "once; add a smaller one, or look for infinite embeddings"
+                )
+            picks.append(best)
+        return picks
+
+
+class Batches:
+    """Shuffled batches of every replica, padded to equal rows."""
+
+    def __init__(self, data: Examples, items: Ints, size: int, crop_rows: int, seeds: Sequence[int]) -> None:
+        self.data, self.items, self.size, self.crop_rows = data, items, size, crop_rows
+        self.generators = [np.random.default_rng([seed, len(items)]) for seed in seeds]
+
+    def keep(self, index: Tensor) -> None:
+        """Leave only the replicas of ``index``."""
+        self.generators = [self.generators[i] for i in index.tolist()]
+
+    def __iter__(self) -> Iterator[tuple[Tensor, list[int]]]:
+        """Yield one epoch: row numbers int64 (R, M), padded with row 0, and the number of real rows of each replica."""
+        orders = [rng.permutation(self.items) for rng in self.generators]
+        for first in range(0, len(self.items), self.size):
+            drawn = [self._rows(order[first : first + self.size], rng) for order, rng in zip(orders, self.generators)]
+            counts = [len(rows) for rows in drawn]
+            padded = np.zeros((len(drawn), max(counts)), dtype=np.int64)
+            for target, rows in zip(padded, drawn):
+                target[: len(rows)] = rows
+            yield torch.from_numpy(padded), counts
+
+    def _rows(self, items: Ints, rng: np.random.Generator) -> Ints:
+        """Return the rows of some items, each cropped at random where a crop length is set."""
+        starts = self.data.offsets[items]
+        lengths = self.data.offsets[items + 1] - starts
+        if self.crop_rows:
+            cropped = np.minimum(lengths, self.crop_rows)
+            starts, lengths = starts + rng.integers(0, lengths - cropped + 1), cropped
+        return spans(starts, lengths)
+
+
+class Patience:
+    """Learning rate and waiting time of every replica still training.
+
+    Attributes:
+        alive: (R,) numbers of these replicas.
+        rates: (R,) their learning rates now.
+    """
+
+    def __init__(self, rates: Sequence[float], protocol: Probe) -> None:
+        self.alive, self.rates, self.protocol = np.arange(len(rates)), np.array(rates), protocol
+        self.since_best = np.zeros(len(rates), np.int64)
+        self.since_cut = np.zeros(len(rates), np.int64)
+
+    def after_epoch(self, better: npt.NDArray[np.bool_], finite: npt.NDArray[np.bool_]) -> Ints:
+        """Halve rates, end replicas, and return the positions of those that go on."""
+        self.since_best = np.where(better, 0, self.since_best + 1)
+        self.since_cut = np.where(better, 0, self.since_cut + 1)
+        cut = self.since_cut >= self.protocol.plateau_patience
+        self.rates, self.since_cut = np.where(cut, self.rates / 2, self.rates), np.where(cut, 0, self.since_cut)
+        on = np.flatnonzero((self.since_best < self.protocol.stop_patience) & finite)
+        self.alive, self.rates = self.alive[on], self.rates[on]
+        self.since_best, self.since_cut = self.since_best[on], self.since_cut[on]
+        return on
+
+
+def fit(data: Examples, kind: str, protocol: Probe, crop_rows: int, validate: Validate, device: torch.device) -> Fitted:
+    """Train every seed with every learning rate.
+
+    Args:
+        data: embedded items with their targets.
+        kind: of the task.
+        protocol: sizes, rates, patience and seeds.
+        crop_rows: longest stretch of an item seen in one epoch, 0 for all of it.
+        validate: returns the validation score of each replica, larger is better.
+        device: to train on.
+    """
+    pairs = [(seed, rate) for seed in protocol.seeds for rate in protocol.learning_rates]
+    seeds, rates = [seed for seed, _ in pairs], [rate for _, rate in pairs]
+    size = (data.states.shape[1], data.states.shape[2], protocol.hidden_size, data.num_outputs)
+    best = Heads(seeds, *size, device)
+    fitted = Fitted(best, seeds, rates, np.zeros(len(pairs), np.int64), np.full(len(pairs), -np.inf))
+    training = Training(data, kind, Heads(seeds, *size, device), protocol, crop_rows, seeds)
+    patience = Patience(rates, protocol)
+    start = last = time.monotonic()
+    for epoch in range(1, protocol.max_epochs + 1):
+        train_loss = training.epoch(patience.rates)
+        better = fitted.take(training.heads, patience.alive, epoch, train_loss, validate(training.heads))
+        on = patience.after_epoch(better, np.isfinite(train_loss))
+        if len(on) < len(better):
+            training.keep(torch.from_numpy(on).to(device))
+        if not len(on):
+            break
+        if time.monotonic() - last > REPORT_EVERY_S:
+            last = time.monotonic()
+            logger.info("epoch %d, %d of %d replicas left, %.0f s", epoch, len(on), len(pairs), last - start)
+    logger.info("%d replicas, %d epochs in %.1f s", len(pairs), epoch, time.monotonic() - start)
+    return fitted
+
+
+class Training:
+    """The state that a training epoch changes: weights, moments, dropout and order of the replicas still training."""
+
+    def __init__(
+        self,
+        data: Examples,
+        kind: str,
+        heads: Heads,
+        protocol: Probe,
+        crop_rows: int,
+        seeds: Sequence[int],
+    ) -> None:
+        self.data, self.kind, self.heads, self.device = data, kind, heads, heads.weights[0].device
+        self.adam = Adam(heads)
+        self.dropout = Dropout(seeds, protocol.dropout, protocol.hidden_size)
+        self.batches = Batches(data, data.of_split("train"), protocol.batch_size, crop_rows, seeds)
+
+    def keep(self, index: Tensor) -> None:
+        """Leave only the replicas of ``index``."""
+        for part in (self.heads, self.adam, self.dropout, self.batches):
+            part.keep(index)
+
+    def epoch(self, rates: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+        """Train one epoch and return the mean loss of a row in each replica, (R,)."""
+        lr = torch.from_numpy(rates.astype(np.float32)).to(self.device)
+        total, rows_seen = torch.zeros(len(rates), dtype=torch.float64, device=self.device), np.zeros(len(rates))
+        for rows, counts in self.batches:
+            gradients = [torch.zeros_like(weight) for weight in self.heads.weights]
+            size = rows_at_once(self.heads)
+            for first in range(0, rows.shape[1], size):
+                total += self._accumulate(gradients, rows[:, first : first + size], np.array(counts), first)
+            self.adam.step(self.heads, gradients, lr)
+            rows_seen += counts
+        return total.cpu().numpy() / rows_seen
+
+    def _accumulate(self, gradients: list[Tensor], rows: Tensor, counts: Ints, first: int) -> Tensor:
+        """Add the gradients of some columns of a batch, from column ``first`` on; return their summed losses (R,)."""
+        here = np.clip(counts - first, 0, rows.shape[1])
+        states = gather(self.data.states, rows.flatten(), self.device).unflatten(1, rows.shape)
+        outputs = self.heads(states, self.dropout.draw(here.tolist(), self.device))
+        used = torch.from_numpy(np.arange(rows.shape[1]) < here[:, None]).to(self.device)
+        summed = (losses(self.kind, outputs, self.data.targets[rows].to(self.device)) * used).sum(dim=1)
+        mean = summed / torch.from_numpy(counts).to(self.device)
+        for gradient, part in zip(gradients, torch.autograd.grad(mean.sum(), self.heads.weights)):
+            gradient += part
+        return summed.detach()
+
+
+def valid_loss(data: Examples, kind: str, items: Ints) -> Validate:
+    """Return a validation score: the negative mean loss of every fourth row (80 ms of frames) of some items."""
+    rows = data.rows_of(items)[::VALID_STRIDE]
+    targets = data.targets[rows]
+
+    def validate(heads: Heads) -> npt.NDArray[np.float64]:
+        outputs = predict(heads, data.states, rows)
+        wanted = targets.to(outputs.device).expand(len(outputs), *targets.shape)
+        return -losses(kind, outputs, wanted).mean(dim=1).cpu().double().numpy()
+
+    return validate

@@ -1,0 +1,150 @@
+"""Items of a task as probing needs them: read back, joined with their embeddings, cut into rows."""
+
+from __future__ import annotations
+
+import csv
+import json
+import logging
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from ..artefacts import RaggedShard
+from ..runtime import UserError
+from ..tasks import Item
+
+logger = logging.getLogger(__name__)
+Ints = npt.NDArray[np.int64]
+SPLITS = ("train", "valid", "test")
+COLUMNS = ("id", "split", "path", "start_s", "duration_s", "group", "target")
+
+
+def read_items(path: str | Path) -> list[Item]:
+    """Read ``items.csv``.
+
+    Raises:
+        UserError: a column is missing.
+    """
+    with open(path, encoding="utf-8", newline="") as stream:
+        reader = csv.DictReader(stream)
+        absent = [name for name in COLUMNS if name not in (reader.fieldnames or ())]
+        if absent:
+            raise UserError(f"{path}: found no column {absent[0]}, expected {', '.join(COLUMNS)}; delete it and rerun")
+        return [
+            Item(
+                row["id"], row["split"], row["path"], float(row["start_s"]), float(row["duration_s"]), row["group"],
+                json.loads(row["target"]),
+            )
+            for row in reader
+        ]  # fmt: skip
+
+
+def check_splits(items: Sequence[Item], where: str | Path) -> None:
+    """Check that every split has items left.
+
+    Raises:
+        UserError: one has none.
+    """
+    found = {item.split for item in items}
+    if empty := [split for split in SPLITS if split not in found]:
+        raise UserError(f"{where}: found no usable item in {', '.join(empty)}, expected some in each; see the log")
+
+
+@dataclass(frozen=True)
+class Examples:
+    """Embedded items and their targets; an item owns the rows ``offsets[i]`` to ``offsets[i + 1]``.
+
+    Rows are items (windows averaged), windows, or frames (beats).
+
+    Attributes:
+        items: in the order of the embeddings.
+        states: float16 (rows, N, W), memory-mapped.
+        targets: one a row: int64 (rows,) for classes and keys, else float32 (rows, outputs).
+        offsets: int64 (items + 1,).
+        num_outputs: of the head.
+        frame_rate_hz: of the rows, where they are frames.
+        frame_offset_s: centre of an item's first frame.
+    """
+
+    items: list[Item]
+    states: Tensor
+    targets: Tensor
+    offsets: Ints
+    num_outputs: int
+    frame_rate_hz: float
+    frame_offset_s: float
+
+    def of_split(self, split: str) -> Ints:
+        """Return the indices of the items of a split."""
+        return np.array([i for i, item in enumerate(self.items) if item.split == split], dtype=np.int64)
+
+    def rows_of(self, items: Ints) -> Ints:
+        """Return all rows of some items, one item after the other."""
+        return spans(self.offsets[items], self.offsets[items + 1] - self.offsets[items])
+
+
+def spans(starts: Ints, lengths: Ints) -> Ints:
+    """Return the integers of consecutive spans, each ``lengths[i]`` from ``starts[i]`` on."""
+    ends = np.cumsum(lengths)
+    return np.repeat(starts - ends + lengths, lengths) + np.arange(ends[-1] if len(ends) else 0)
+
+
+def load_examples(items_path: str | Path, embeddings: str | Path, digest: str, kind: str, num_classes: int) -> Examples:
+    """Join a task's items with a model's embeddings of them.
+
+    Args:
+        items_path: ``items.csv``.
+        embeddings: the shard's ``.npy``.
+        digest: of the recipe that must have made it.
+        kind: of the task.
+        num_classes: names in ``task.json``; 0 where targets have none.
+
+    Raises:
+        UserError: the two files belong to different versions of the task, or a split has no embedded item.
+    """
+    shard = RaggedShard(embeddings, digest)
+    listed = {item.id: item for item in read_items(items_path)}
+    unknown = [name for name in shard.ids if name not in listed]
+    missing = listed.keys() - set(shard.ids) - {name for name, _ in shard.attrs["skipped"]}
+    if unknown or missing:
+        odd = unknown[0] if unknown else min(missing)
+        raise UserError(f"{embeddings}: {odd!r} is not in both it and {items_path}; delete the embeddings and rerun")
+    items = [listed[name] for name in shard.ids]
+    check_splits(items, embeddings)
+    if shard.attrs["skipped"]:
+        logger.warning("%d items have no embedding and are left out", len(shard.attrs["skipped"]))
+    rate, offset = shard.attrs["frame_rate_hz"], shard.attrs["frame_offset_s"]
+    targets = row_targets([item.target for item in items], shard.lengths(), kind, rate, offset)
+    num_outputs = num_classes if kind in ("multiclass", "key") else targets.shape[1]
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="The given NumPy array is not writ")
+        states = torch.from_numpy(np.asarray(shard.data))
+    return Examples(items, states, targets, shard.offsets, num_outputs, rate, offset)
+
+
+def row_targets(targets: Sequence[Any], lengths: Ints, kind: str, rate_hz: float, offset_s: float) -> Tensor:
+    """Return the target of each row: the item's own, or for beats whether the frame is within one of a beat's."""
+    if kind == "beats":
+        frames = [beat_frames(times, int(n), rate_hz, offset_s) for times, n in zip(targets, lengths)]
+        return torch.from_numpy(np.concatenate(frames))[:, None]
+    values = np.asarray(targets, dtype=np.int64 if kind in ("multiclass", "key") else np.float32)
+    return torch.from_numpy(np.repeat(values, lengths, axis=0))
+
+
+def beat_frames(times_s: npt.ArrayLike, num_frames: int, rate_hz: float, offset_s: float) -> npt.NDArray[np.float32]:
+    """Return (frames,) with 1 at the frame whose centre is nearest to each beat and at its two neighbours.
+
+    Source: the paper, section 3.3; frame i is centred at ``i / rate_hz + offset_s``.
+    """
+    out = np.zeros(num_frames, np.float32)
+    nearest = np.rint((np.asarray(times_s, np.float64) - offset_s) * rate_hz).astype(np.int64)
+    for frame in (nearest - 1, nearest, nearest + 1):
+        out[frame[(frame >= 0) & (frame < num_frames)]] = 1.0
+    return out

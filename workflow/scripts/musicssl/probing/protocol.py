@@ -1,0 +1,196 @@
+"""The whole probe of one model on one task: fit, choose on validation, score once on test, write.
+
+``metrics.json`` holds means, standard deviations and bootstrap intervals over seeds; ``predictions.npz`` what they
+come from, so that two models can be compared on the same items (:func:`compare`).
+
+Axes: S seeds, U units (items, or songs for keys), C classes or outputs.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from ..artefacts import atomic, read_json, write_json
+from ..config.recipes import Task
+from ..runtime import UserError, progress
+from .beats import BeatTracker
+from .bootstrap import Difference, bootstrap, interval, paired_bootstrap
+from .fit import Fitted, Validate, fit, valid_loss
+from .heads import Heads, predict
+from .items import SPLITS, Examples, load_examples
+from .metrics import plain
+from .scoring import (
+    Units,
+    average_rows,
+    class_scores,
+    decode_beats,
+    require_scorable,
+    scores_of,
+    trivial_beats,
+    trivial_outputs,
+    units_of,
+)
+
+logger = logging.getLogger(__name__)
+BOOTSTRAP_SEED = 0
+MONITORS = {"multiclass": ("accuracy",), "multilabel": ("roc_auc",), "key": ("key_score",)}
+
+
+def probe(
+    items_path: str | Path, task_path: str | Path, embeddings: str | Path, recipe: dict[str, Any], task: Task,
+    device: torch.device,
+) -> tuple[dict[str, Any], dict[str, npt.NDArray[Any]]]:  # fmt: skip
+    """Return the values of ``metrics.json`` and the arrays of ``predictions.npz``.
+
+    Args:
+        items_path: ``items.csv``.
+        task_path: ``task.json``, for the names of the classes.
+        embeddings: the shard's ``.npy``.
+        recipe: of the probe; its embeddings' digest must be the shard's.
+        task: the task's entry.
+        device: to train on.
+
+    Raises:
+        UserError: the embeddings belong to something else, a metric is unknown or undefined, training diverged.
+    """
+    kind, classes = task.kind, read_json(task_path)["classes"]
+    data = load_examples(items_path, embeddings, recipe["inputs"]["embeddings"]["digest"], kind, len(classes))
+    units, owners = units_of(data, kind, classes, "test")
+    require_scorable(units, task.metrics, "test")
+    crop_rows = round(float(task.options.get("crop_s", 0)) * data.frame_rate_hz) if kind == "beats" else 0
+    fitted = fit(data, kind, task.probe, crop_rows, validation(data, kind, classes), device)
+    chosen = fitted.chosen()
+    raw = predict(fitted.heads, data.states, data.rows_of(data.of_split("test")))[chosen].cpu().numpy()
+    outputs, floor = _answers(data, units, owners, raw)
+    model, name = recipe["name"].split("/")
+    metrics = {
+        "model": model,
+        "task": name,
+        "digest": recipe["digest"],
+        "num_items": {split: len(data.of_split(split)) for split in SPLITS},
+        "metrics": summarise(units, outputs, task.probe.num_bootstraps),
+        "floor": {key: plain(score, len(units)) for key, score in scores_of(units, floor).items()},
+        "per_class": _mean_class_scores(units, outputs),
+        "layer_weights": fitted.heads.layer_weights()[chosen].tolist(),
+        "curves": fitted.curves,
+        "chosen": _chosen(fitted, chosen),
+    }
+    for key in task.metrics:
+        found = metrics["metrics"][key]
+        logger.info("%s: %.4f [%.4f, %.4f], trivial %.4f", key, *(found[k] for k in ("mean", "low", "high")),
+                    metrics["floor"][key])  # fmt: skip
+    return metrics, arrays_of(units, outputs)
+
+
+def validation(data: Examples, kind: str, classes: list[str]) -> Validate:
+    """Return the validation score of a kind: the frames' likelihood for beats, else the mean of the task's metric."""
+    if kind == "beats":
+        return valid_loss(data, kind, data.of_split("valid"))
+    units, owners = units_of(data, kind, classes, "valid")
+    rows = data.rows_of(data.of_split("valid"))
+    monitors = MONITORS.get(kind) or tuple(f"r2_{name}" for name in classes)
+
+    def validate(heads: Heads) -> npt.NDArray[np.float64]:
+        outputs = average_rows(predict(heads, data.states, rows).cpu().numpy(), owners, len(units))
+        found = [scores_of(units, one) if np.isfinite(one).all() else None for one in outputs]
+        return np.array([np.mean([plain(s[m], len(units)) for m in monitors]) if s else np.nan for s in found])
+
+    return validate
+
+
+def _answers(data: Examples, units: Units, owners: npt.NDArray[np.int64], raw: npt.NDArray[np.float32]) -> Any:
+    """Return the outputs of every seed and the trivial answer, in the form :func:`scores_of` takes."""
+    if units.kind != "beats":
+        train, _ = units_of(data, units.kind, units.classes, "train")
+        return average_rows(raw, owners, len(units)), trivial_outputs(train, len(units))
+    tracker = BeatTracker(data.frame_rate_hz, data.frame_offset_s)
+    beats = [decode_beats(one[:, 0], owners, tracker, len(units)) for one in progress(raw, len(raw), "seeds decoded")]
+    share = float(data.targets[data.rows_of(data.of_split("train"))].mean())
+    return beats, trivial_beats(np.bincount(owners).tolist(), share, tracker)
+
+
+def summarise(units: Units, outputs: Sequence[Any], num_bootstraps: int) -> dict[str, dict[str, Any]]:
+    """Return, for each score, mean and standard deviation over seeds and the bootstrap interval of the mean."""
+    per_seed = [scores_of(units, one) for one in outputs]
+    out = {}
+    for name in per_seed[0]:
+        scores = [scores[name] for scores in per_seed]
+        values = [plain(score, len(units)) for score in scores]
+        low, high = interval(bootstrap(scores, units.groups, num_bootstraps, BOOTSTRAP_SEED))
+        std = float(np.std(values, ddof=1)) if len(values) > 1 else 0.0
+        out[name] = {"mean": float(np.mean(values)), "std": std, "low": low, "high": high, "seeds": values}
+    return out
+
+
+def _mean_class_scores(units: Units, outputs: Sequence[Any]) -> dict[str, list[float | None]]:
+    per_seed = [class_scores(units, one) for one in outputs]
+    return {
+        name: [None if values[0] is None else float(np.mean(values)) for values in zip(*(s[name] for s in per_seed))]
+        for name in per_seed[0]
+    }
+
+
+def _chosen(fitted: Fitted, replicas: Sequence[int]) -> list[dict[str, Any]]:
+    return [
+        {"seed": fitted.seeds[r], "learning_rate": fitted.rates[r], "epoch": int(fitted.epochs[r])} for r in replicas
+    ]
+
+
+# ---------------------------------------------------------------- predictions
+
+
+def arrays_of(units: Units, outputs: Sequence[Any]) -> dict[str, npt.NDArray[Any]]:
+    """Return what ``predictions.npz`` holds: ``kind``, ``classes``, ``ids``, ``groups``, ``targets``, ``outputs``.
+
+    Outputs are float32 (S, U, C). Beat times are concatenated over files (and seeds), with ``*_offsets`` beside them.
+    """
+    names = {key: np.array(getattr(units, key), dtype=str) for key in ("kind", "classes", "ids", "groups")}
+    if units.kind != "beats":
+        return names | {"targets": np.asarray(units.targets), "outputs": np.asarray(outputs)}
+    times = {"targets": list(units.targets), "outputs": [beats for one in outputs for beats in one]}
+    for key, parts in times.items():
+        names[key] = np.concatenate([np.zeros(0), *parts])
+        names[f"{key}_offsets"] = np.cumsum([0, *map(len, parts)])
+    return names
+
+
+def write_probe(
+    metrics_path: str | Path, predictions_path: str | Path, metrics: dict[str, Any], arrays: dict[str, Any]
+) -> None:
+    """Write both results of :func:`probe`, each whole or not at all."""
+    with atomic(predictions_path) as part, open(part, "wb") as stream:
+        np.savez(stream, allow_pickle=False, **arrays)
+    write_json(metrics_path, metrics)
+
+
+def read_predictions(path: str | Path) -> tuple[Units, list[Any]]:
+    """Return the units of ``predictions.npz`` and the outputs of each seed."""
+    with np.load(path) as stored:
+        arrays = dict(stored)
+    kind, classes, ids, groups = (arrays[key].tolist() for key in ("kind", "classes", "ids", "groups"))
+    if kind != "beats":
+        return Units(kind, classes, ids, groups, arrays["targets"]), list(arrays["outputs"])
+    targets, beats = (np.split(arrays[key], arrays[f"{key}_offsets"][1:-1]) for key in ("targets", "outputs"))
+    per_seed = [beats[first : first + len(ids)] for first in range(0, len(beats), len(ids))]
+    return Units(kind, classes, ids, groups, targets), per_seed
+
+
+def compare(first: str | Path, second: str | Path, metric: str, num_bootstraps: int) -> Difference:
+    """Compare two models' ``predictions.npz`` of one task by paired bootstrap; positive means the first is better.
+
+    Raises:
+        UserError: the two do not hold the same test units.
+    """
+    (units, one), (others, two) = read_predictions(first), read_predictions(second)
+    if units.ids != others.ids:
+        odd = set(units.ids) ^ set(others.ids)
+        raise UserError(f"{second}: found other test items than in {first} ({len(odd)} differ); compare one task only")
+    ours, theirs = ([scores_of(units, out)[metric] for out in outputs] for outputs in (one, two))
+    return paired_bootstrap(ours, theirs, units.groups, num_bootstraps, BOOTSTRAP_SEED)

@@ -1,0 +1,63 @@
+"""``python -m musicssl.tasks check <dataset>:<target> --root DIR``: is the download complete?"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections import Counter
+
+from ..runtime import UserError, start_log
+from . import DATASETS, adapter, read_dataset
+from .base import INCOMPLETE, SPLITS, TaskData, count_splits
+
+MAX_LISTED = 20
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Print what was found, skipped and why; return 0 when nothing is missing, else 1."""
+    parser = argparse.ArgumentParser(prog="python -m musicssl.tasks", description=__doc__)
+    commands = parser.add_subparsers(required=True)
+    check = commands.add_parser("check", help="read a dataset and list what is missing")
+    check.add_argument("task", help=f"<dataset>:<target>; datasets: {', '.join(DATASETS)}")
+    check.add_argument("--root", required=True, help="the dataset's folder as downloaded")
+    check.add_argument("--option", action="append", default=[], metavar="NAME=VALUE", help="such as annotation=B")
+    arguments = parser.parse_args(argv)
+    start_log(None, quiet=True)
+    try:
+        dataset, _, target = arguments.task.partition(":")
+        options = dict(option.partition("=")[::2] for option in arguments.option)
+        data = read_dataset(dataset, target, arguments.root, options)
+    except UserError as error:
+        print(error, file=sys.stderr)
+        return 1
+    return report(data, adapter(dataset).SOURCE)
+
+
+def report(data: TaskData, source: str) -> int:
+    """Print the table of one task; return 1 when a complete download would have more."""
+    counts = count_splits(data.items)
+    print(f"{'split':<8}{'found':>10}{'published':>12}")
+    for split in SPLITS:
+        published = f"{data.expected[split]:,}" if data.expected else "-"
+        print(f"{split:<8}{counts[split]:>10,}{published:>12}")
+    print(f"{len(data.classes)} outputs" if data.classes else "one output a frame")
+    for reason, count in Counter(skip.reason for skip in data.skipped).most_common():
+        first = next(skip for skip in data.skipped if skip.reason == reason)
+        print(f"skipped {count:,} x {reason}, such as {first.item}: {first.detail}")
+    for note in data.notes:
+        print(f"note: {note}")
+    missing = [skip for skip in data.skipped if skip.reason in INCOMPLETE]
+    if not missing:
+        print("complete: no listed item lacks its file")
+        return 0
+    sys.stdout.flush()
+    print(f"incomplete, {len(missing):,} items; where they come from: {source}", file=sys.stderr)
+    for skip in missing[:MAX_LISTED]:
+        print(f"  {skip.item}: {skip.reason}, {skip.detail}", file=sys.stderr)
+    if len(missing) > MAX_LISTED:
+        print(f"  ... and {len(missing) - MAX_LISTED:,} more", file=sys.stderr)
+    return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,163 @@
+"""Reading what others wrote: folders, tables and headers as real downloads have them.
+
+Tolerated: a byte order mark, any line end, stray blanks, upper-case extensions, macOS leftovers. Refused with a
+sentence: missing files, tables with another delimiter, short rows.
+"""
+
+from __future__ import annotations
+
+import csv
+import logging
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from ..runtime import UserError
+
+logger = logging.getLogger(__name__)
+MAX_DURATION_S = 24 * 3600.0
+AUDIO_SUFFIXES = (".wav", ".mp3", ".flac", ".ogg", ".au", ".aif", ".aiff")
+
+
+class AudioFile(NamedTuple):
+    """One entry of a directory listing."""
+
+    path: str
+    num_bytes: int
+
+
+def list_audio(root: Path, folder: Path) -> dict[str, AudioFile]:
+    """List the audio files of one folder with a single scan.
+
+    Args:
+        root: the dataset's root, which paths are relative to.
+        folder: the folder itself; a missing one lists nothing.
+
+    Returns:
+        Lower-case name without extension -> file; hidden files (``._x.wav``, ``.DS_Store``) are left out, and of two
+        files that differ in extension only the first by name is kept.
+    """
+    if not folder.is_dir():
+        return {}
+    prefix = folder.relative_to(root).as_posix()
+    prefix = "" if prefix == "." else prefix + "/"
+    found: dict[str, AudioFile] = {}
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            stem, suffix = os.path.splitext(entry.name)
+            key = stem.lower()
+            if suffix.lower() not in AUDIO_SUFFIXES or key.startswith(".") or not entry.is_file():
+                continue
+            file = AudioFile(prefix + entry.name, entry.stat().st_size)
+            found[key] = min(file, found.get(key, file))
+    return found
+
+
+def require(root: Path, wanted: Iterable[str | tuple[str, ...]], layout: str, source: str) -> list[Path]:
+    """Return the paths below ``root`` that an adapter cannot do without.
+
+    Args:
+        root: the dataset's root.
+        wanted: relative paths; a tuple lists alternatives, of which the first that exists is taken.
+        layout: what is expected below the root.
+        source: where the dataset comes from.
+
+    Raises:
+        UserError: the root or any of the paths is missing; all of them are named.
+    """
+    where = f"expected below it: {layout}. Where it comes from: {source}"
+    if not root.is_dir():
+        raise UserError(f"{root}: no such folder; set the task's root to the dataset's folder; {where}")
+    found, missing = [], []
+    for names in wanted:
+        options = (names,) if isinstance(names, str) else names
+        hit = next((root / name for name in options if (root / name).exists()), None)
+        if hit is None:
+            missing.append(" or ".join(options))
+        else:
+            found.append(hit)
+    if missing:
+        raise UserError(f"{root}: missing {', '.join(missing)}; {where}")
+    return found
+
+
+def read_text(path: Path) -> str:
+    """Read a text file with or without a byte order mark; bytes that are not UTF-8 are replaced, with a warning."""
+    data = path.read_bytes()
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        logger.warning("%s: not UTF-8 at byte %d; replaced such characters", path, error.start)
+        return data.decode("utf-8-sig", errors="replace")
+
+
+def read_lines(path: Path) -> Iterator[tuple[int, str]]:
+    """Yield (line number, stripped text) of the lines that are not blank, whatever ends them."""
+    for number, line in enumerate(read_text(path).splitlines(), 1):
+        if line.strip():
+            yield number, line.strip()
+
+
+def read_table(path: Path, delimiter: str, columns: Sequence[str]) -> Iterator[tuple[int, list[str]]]:
+    """Yield the cells of chosen columns of a delimited table, stripped.
+
+    Args:
+        path: UTF-8, with or without byte order mark, any line end, cells optionally in double quotes.
+        delimiter: a comma or a tab.
+        columns: header names wanted, in the order of the cells yielded; cells beyond the header follow them.
+
+    Raises:
+        UserError: a column is missing (most often another delimiter), or a row is short.
+    """
+    lines = read_text(path).replace("\r\n", "\n").replace("\r", "\n").split("\n")
+    reader = csv.reader((line + "\n" for line in lines), delimiter=delimiter)
+    header = [name.strip() for name in _next_row(reader, path)]
+    absent = [name for name in columns if name not in header]
+    if absent:
+        kind = "tabs" if delimiter == "\t" else "commas"
+        raise UserError(
+            f"{path}: row 1 has the columns {header[:6]}, without {absent[:3]}; expected a table separated by {kind}; "
+            "take the file as downloaded, not as a spreadsheet saved it"
+        )
+    indexes = [header.index(name) for name in columns]
+    while row := _next_row(reader, path):
+        if not any(cell.strip() for cell in row):
+            continue
+        if len(row) <= max(indexes):
+            raise UserError(
+                f"{path}: row {reader.line_num} has {len(row)} cells, expected {len(header)}; download the file again"
+            )
+        yield reader.line_num, [row[i].strip() for i in indexes] + [cell.strip() for cell in row[len(header) :]]
+
+
+def _next_row(reader: Iterator[list[str]], path: Path) -> list[str]:
+    """Return the next row that has cells, ``[]`` after the last."""
+    try:
+        return next((row for row in reader if row), [])
+    except csv.Error as error:
+        raise UserError(
+            f"{path}: not a readable table ({error}), most often a stray quote; download it again"
+        ) from None
+
+
+def to_int(text: str, path: Path, row: int, column: str) -> int:
+    """Return the whole number in a cell, or say which cell holds none."""
+    try:
+        return int(text)
+    except ValueError:
+        raise UserError(
+            f"{path}: row {row}, column {column}: found {text!r}, expected a whole number; download the file again"
+        ) from None
+
+
+def audio_duration_s(path: Path) -> float | None:
+    """Return the length an audio file's header gives, None when it gives none (a cut file may claim centuries)."""
+    import soundfile
+
+    try:
+        header = soundfile.info(str(path))
+    except (soundfile.LibsndfileError, OSError):
+        return None
+    duration_s = float(header.frames / header.samplerate)
+    return duration_s if 0 < duration_s < MAX_DURATION_S else None

@@ -1,0 +1,78 @@
+"""MagnaTagATune: 29-second clips with the 50 most frequent tags, all clips, split by folder.
+
+Law, West, Mandel, Bay & Downie, ISMIR 2009. Folders 0-b train, c validate, d-f test (the 12:1:3 split of the
+literature, here with every readable clip: one without any of the 50 tags is a valid negative). Synonyms stay apart.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from ..runtime import UserError
+from . import base, disk
+
+TARGETS = {"top50": "multilabel"}
+DEFAULTS: dict[str, Any] = {}
+CITATION = """@inproceedings{magnatagatune2009,
+  author = {Law, Edith and West, Kris and Mandel, Michael and Bay, Mert and Downie, J. Stephen},
+  title = {Evaluation of Algorithms Using Games: The Case of Music Tagging},
+  booktitle = {International Society for Music Information Retrieval Conference},
+  year = {2009}
+}"""
+LICENCE = "CC BY-NC-SA 3.0"
+SOURCE = "the MagnaTagATune page of City University's MIRG: mp3.zip.001-003 (join, then unpack), annotations_final.csv"
+LAYOUT = "annotations_final.csv and the folders 0..9, a..f with the mp3 files (or mp3/0..f)"
+EXPECTED = {"train": 18_706, "valid": 1_825, "test": 5_329}
+FOLDERS = "0123456789abcdef"
+# fmt: off
+TAGS = [
+    "guitar", "classical", "slow", "techno", "strings", "drums", "electronic", "rock", "fast", "piano", "ambient",
+    "beat", "violin", "vocal", "synth", "female", "indian", "opera", "male", "singing", "vocals", "no vocals",
+    "harpsichord", "loud", "quiet", "flute", "woman", "male vocal", "no vocal", "pop", "soft", "sitar", "solo",
+    "man", "classic", "choir", "voice", "new age", "dance", "male voice", "female vocal", "beats", "harp", "cello",
+    "no voice", "weird", "country", "metal", "female voice", "choral",
+]
+# fmt: on
+EMPTY_MP3 = {"35644", "55753", "57881"}
+"""Clips whose mp3 has no bytes in the archive itself."""
+
+
+def read(root: Path, target: str, options: dict[str, Any]) -> base.TaskData:
+    """Read all annotated clips.
+
+    Args:
+        root: holds ``annotations_final.csv`` and the sixteen folders.
+        target: ``top50``.
+        options: none.
+
+    Raises:
+        UserError: the table or every audio folder is missing, or a row is damaged.
+    """
+    folders = tuple(f"{prefix}{name}" for prefix in ("", "mp3/") for name in FOLDERS)
+    table, folder = disk.require(root, ("annotations_final.csv", folders), LAYOUT, SOURCE)
+    files = {
+        f"{name}/{key}": file for name in FOLDERS for key, file in disk.list_audio(root, folder.parent / name).items()
+    }
+    draft = base.Draft()
+    seen = set()
+    for row, (clip, path, *marks) in disk.read_table(table, "\t", ["clip_id", "mp3_path", *TAGS]):
+        key = path.lower().removesuffix(".mp3")
+        seen.add(key)
+        if key[:1] not in FOLDERS or key[1:2] != "/":
+            raise UserError(f"{table}: row {row}: path {path!r} is not below one of the folders 0-f")
+        if any(mark not in ("0", "1") for mark in marks):
+            raise UserError(f"{table}: row {row}: a tag is neither 0 nor 1; take the file as downloaded")
+        if clip in EMPTY_MP3 and (key not in files or files[key].num_bytes == 0):
+            draft.skip(clip, base.KNOWN_FAULT, f"{path} has no bytes in the archive")
+        elif file := draft.audio(files, key, clip, path):
+            draft.items.append(
+                base.Item(clip, _split(key[0]), file.path, 0.0, 0.0, clip, [int(mark) for mark in marks])
+            )
+    for key in sorted(files.keys() - seen):
+        draft.skip(key, base.NO_ROW, f"{files[key].path} is not in {table.name}")
+    return base.TaskData(draft.items, list(TAGS), draft.skipped, EXPECTED, [])
+
+
+def _split(folder: str) -> str:
+    return "train" if folder < "c" else "valid" if folder == "c" else "test"

@@ -1,0 +1,207 @@
+"""What every update sees, as a pure function of (seed, update, slot): resuming needs no loader state.
+
+An update is ``num_clips`` slots. Slots form groups (fairseq's batch of one GPU), whose masks are trimmed together, and
+micro-batches, which one process sends through the model at once; neither depends on the number of processes.
+Shapes: B clips of a micro-batch, S samples, T frames.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from ..config.recipes import Data2vec, Hubert
+from ..models import HOP, RECEPTIVE_FIELD, SAMPLE_RATE_HZ, num_frames, sample_mask
+from ..runtime import UserError
+from .data import Clips
+
+ORDER, CROP, MASK, LAYERS, DROPOUT, VALID_CROP, VALID_MASK = range(7)  # what a random stream is for
+LOADER_THREADS = 2
+AHEAD = 4  # micro-batches built before they are asked for
+
+
+def generator(seed: int, purpose: int, a: int, b: int = 0) -> np.random.Generator:
+    """Return the random stream of one purpose at one place; streams of different places are independent."""
+    return np.random.default_rng([seed, purpose, a, b])
+
+
+def kept_layers(recipe: Hubert | Data2vec, update: int) -> list[bool]:
+    """Return which transformer layers run in an update, the same on all ranks (LayerDrop, Fan et al. 2020)."""
+    draws = generator(recipe.seed, LAYERS, update).random(recipe.architecture.num_layers)
+    return [bool(draw >= recipe.architecture.layer_drop) for draw in draws]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How the clips of one update are divided.
+
+    Attributes:
+        crop: samples of one clip.
+        num_clips: clips of one update, over all ranks.
+        group: clips whose masks are trimmed together.
+        micro: clips of one forward pass; divides ``group``.
+    """
+
+    crop: int
+    num_clips: int
+    group: int
+    micro: int
+
+    @property
+    def num_micro(self) -> int:
+        """Micro-batches of one update, over all ranks."""
+        return self.num_clips // self.micro
+
+
+def plan(recipe: Hubert | Data2vec, micro_batch_s: float | None = None) -> Plan:
+    """Divide the global batch.
+
+    Args:
+        recipe: of the model; its batch is in seconds of audio.
+        micro_batch_s: seconds of audio in one forward pass; a group when ``None``.
+
+    Raises:
+        UserError: a crop is shorter than one frame, or the sizes do not divide.
+    """
+    crop = round(recipe.crop_s * SAMPLE_RATE_HZ)
+    if crop < RECEPTIVE_FIELD:
+        raise UserError(
+            f"crop_s: found {recipe.crop_s:g} s, expected at least one frame of {RECEPTIVE_FIELD / SAMPLE_RATE_HZ} s; "
+            "raise it"
+        )
+    group = _quotient("batch.group_s", recipe.batch.group_s, "crop_s", recipe.crop_s)
+    num_groups = _quotient("batch.global_s", recipe.batch.global_s, "batch.group_s", recipe.batch.group_s)
+    micro = group
+    if micro_batch_s is not None:
+        micro = _quotient("--micro-batch-s", micro_batch_s, "crop_s", recipe.crop_s)
+        _quotient("batch.group_s", recipe.batch.group_s, "--micro-batch-s", micro_batch_s)
+    return Plan(crop, num_groups * group, group, micro)
+
+
+def _quotient(whole_name: str, whole: float, part_name: str, part: float) -> int:
+    quotient = round(whole / part)
+    if quotient < 1 or abs(quotient * part - whole) > 1e-6 * whole:
+        below, above = max(int(whole / part), 1) * part, (int(whole / part) + 1) * part
+        raise UserError(
+            f"{whole_name}: found {whole:g} s, expected a multiple of {part_name} = {part:g} s, "
+            f"such as {below:g} or {above:g}"
+        )
+    return quotient
+
+
+@dataclass(frozen=True)
+class MicroBatch:
+    """Input of one forward pass.
+
+    Attributes:
+        wave: (B, S) float32.
+        mask: (B, T) bool.
+        labels: (B, T) int64, or ``None``.
+        seed: for dropout.
+    """
+
+    wave: torch.Tensor
+    mask: torch.Tensor
+    labels: torch.Tensor | None
+    seed: int
+
+    def to(self, device: torch.device) -> MicroBatch:
+        """Copy to the device without waiting."""
+        labels = None if self.labels is None else self.labels.to(device, non_blocking=True)
+        wave, mask = self.wave.to(device, non_blocking=True), self.mask.to(device, non_blocking=True)
+        return MicroBatch(wave, mask, labels, self.seed)
+
+
+class Batches:
+    """Builds the micro-batches of a run."""
+
+    def __init__(self, clips: Clips, recipe: Hubert | Data2vec, sizes: Plan, pin: bool = False) -> None:
+        """Args: clips to draw from, the recipe, its division, and whether tensors go to page-locked memory."""
+        self.clips, self.recipe, self.sizes, self._pin = clips, recipe, sizes, pin
+        self.num_frames = num_frames(sizes.crop)
+        self.num_valid_micro = sum(1 for _ in self._valid_slots())
+        self._order = functools.lru_cache(maxsize=2)(self._draw_order)
+        self._masks = functools.lru_cache(maxsize=16)(self._draw_masks)
+
+    def train(self, update: int, micro: int) -> MicroBatch:
+        """Return micro-batch ``micro`` of an update."""
+        slots = range(micro * self.sizes.micro, (micro + 1) * self.sizes.micro)
+        clips = [self._visit(update * self.sizes.num_clips + slot) for slot in slots]
+        crops = [generator(self.recipe.seed, CROP, update, slot) for slot in slots]
+        group, first = divmod(slots.start, self.sizes.group)
+        masks = self._masks(MASK, update, group * self.sizes.group, self.sizes.group)
+        seed = int(generator(self.recipe.seed, DROPOUT, update, micro).integers(1 << 63))
+        return self._assemble(clips, crops, masks[first : first + len(slots)], seed)
+
+    def valid(self, micro: int) -> MicroBatch:
+        """Return micro-batch ``micro`` of the held-out clips; crops and masks are the same every time."""
+        slots = list(self._valid_slots())[micro]
+        clips = [int(self.clips.valid[slot]) for slot in slots]
+        crops = [generator(self.recipe.seed, VALID_CROP, 0, slot) for slot in slots]
+        start = slots.start // self.sizes.group * self.sizes.group
+        size = min(self.sizes.group, len(self.clips.valid) - start)
+        masks = self._masks(VALID_MASK, 0, start, size)
+        return self._assemble(clips, crops, masks[slots.start - start : slots.stop - start], seed=0)
+
+    def _valid_slots(self) -> Iterator[range]:
+        """Yield the slots of each validation micro-batch; a micro-batch stays within its group."""
+        num_valid, group, micro = len(self.clips.valid), self.sizes.group, self.sizes.micro
+        for start in range(0, num_valid, group):
+            stop = min(start + group, num_valid)
+            for first in range(start, stop, micro):
+                yield range(first, min(first + micro, stop))
+
+    def _visit(self, number: int) -> int:
+        """Return the clip of the ``number``-th slot since the start; every epoch visits each clip once."""
+        epoch, position = divmod(number, len(self.clips.train))
+        return int(self._order(epoch)[position])
+
+    def _draw_order(self, epoch: int) -> npt.NDArray[np.int64]:
+        return generator(self.recipe.seed, ORDER, epoch).permutation(self.clips.train)
+
+    def _draw_masks(self, purpose: int, update: int, start: int, size: int) -> npt.NDArray[np.bool_]:
+        """Return the masks of one group, (clips, T); the model's trimming looks at the whole group."""
+        streams = [generator(self.recipe.seed, purpose, update, slot) for slot in range(start, start + size)]
+        return sample_mask(streams, self.recipe.masking, size, self.num_frames)
+
+    def _assemble(
+        self, clips: list[int], crops: list[np.random.Generator], mask: npt.NDArray[np.bool_], seed: int
+    ) -> MicroBatch:
+        """Read crops and labels."""
+        wave = torch.empty(len(clips), self.sizes.crop)
+        labelled = self.clips.num_clusters is not None
+        labels = torch.empty(len(clips), self.num_frames, dtype=torch.int64) if labelled else None
+        for i, (clip, crop) in enumerate(zip(clips, crops)):
+            frame = int(crop.integers((self.clips.num_samples(clip) - self.sizes.crop) // HOP + 1))
+            self.clips.crop(clip, frame * HOP, wave[i].numpy(), self.recipe.normalize)
+            if labels is not None:
+                labels[i] = torch.from_numpy(self.clips.labels(clip, frame, self.num_frames))
+        batch = MicroBatch(wave, torch.from_numpy(mask), labels, seed)
+        if not self._pin:
+            return batch
+        return MicroBatch(
+            wave.pin_memory(), batch.mask.pin_memory(), None if labels is None else labels.pin_memory(), seed
+        )
+
+
+def prefetch(build: Callable[..., MicroBatch], keys: Iterable[tuple[int, ...]]) -> Iterator[MicroBatch]:
+    """Yield ``build(*key)`` for every key in order, a few built ahead on background threads."""
+    waiting: deque[Future[MicroBatch]] = deque()
+    with ThreadPoolExecutor(LOADER_THREADS, thread_name_prefix="batches") as pool:
+        try:
+            for key in keys:
+                waiting.append(pool.submit(build, *key))
+                if len(waiting) > AHEAD:
+                    yield waiting.popleft().result()
+            while waiting:
+                yield waiting.popleft().result()
+        finally:
+            for future in waiting:
+                future.cancel()

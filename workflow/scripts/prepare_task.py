@@ -1,0 +1,22 @@
+"""Read one music task from its dataset, as downloaded, and write its items."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from musicssl import runtime, tasks
+from musicssl.config.recipes import Task, build
+
+if TYPE_CHECKING:
+    snakemake: Any
+
+
+def main(snakemake: Any) -> None:
+    """Unpack the job, read, write the table of items, ``task.json`` and ``skipped.csv`` side by side."""
+    recipe = snakemake.params.recipe
+    task = build(Task, recipe["entry"])
+    data = tasks.read_task(task, task.root)
+    tasks.write_task(data, recipe["name"], task, Path(snakemake.output.table).parent)
+
+
+if __name__ == "__main__":
+    runtime.run(main, snakemake)

@@ -1,0 +1,56 @@
+"""Pre-train one model: torchrun --standalone --nproc-per-node N workflow/scripts/pretrain.py --recipe ... --out ..."""
+
+import argparse
+import logging
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+from musicssl import artefacts, runtime
+
+
+def arguments() -> argparse.Namespace:
+    """Read the command line; what decides the result stands in the recipe."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--recipe", type=Path, required=True, help="recipe.json of the model")
+    parser.add_argument("--audio", type=Path, help="folder of audio shards; not needed for 0 updates")
+    parser.add_argument("--labels", type=Path, help="folder of label shards, for HuBERT")
+    parser.add_argument("--out", type=Path, required=True, help="folder of the model")
+    parser.add_argument("--log-file", type=Path, help="log file of rank 0 (torchrun takes --log for its own)")
+    parser.add_argument("--micro-batch-s", type=float, help="seconds of audio in one forward pass (default: a group)")
+    return parser.parse_args()
+
+
+def read_recipe(path: Path) -> dict[str, Any]:
+    """Read what rule write_recipe wrote."""
+    try:
+        return artefacts.read_json(path)
+    except (OSError, ValueError) as error:
+        raise runtime.UserError(f"--recipe {path}: unreadable ({error}); give the recipe.json of a model") from error
+
+
+def main() -> None:
+    """Train, with one sentence instead of a traceback where the user can mend something."""
+    args = arguments()
+    is_main = os.environ.get("RANK", "0") == "0"
+    runtime.start_log(args.log_file if is_main else None)
+    logging.getLogger().setLevel(logging.INFO if is_main else logging.WARNING)
+    logger = logging.getLogger("pretrain")
+    try:
+        recipe = read_recipe(args.recipe)
+        logger.info("pretrain %s, recipe %s, git %s", recipe["name"], recipe["digest"], runtime.git_revision())
+        from musicssl.training import pretrain  # heavy: only after the log is open
+
+        pretrain(recipe, args.audio, args.labels, args.out, args.micro_batch_s)
+    except runtime.UserError as error:
+        logger.error("pretrain failed: %s", error)
+        sys.exit(1)
+    except Exception:
+        logger.exception("pretrain failed; this is a defect of the workflow or its environment")
+        sys.exit(1)
+    logger.info("pretrain %s done", recipe["name"])
+
+
+if __name__ == "__main__":
+    main()

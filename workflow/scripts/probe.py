@@ -1,0 +1,26 @@
+"""Train the probing heads of one model on one task and score them on the test split."""
+
+from typing import TYPE_CHECKING, Any
+
+from musicssl import runtime
+from musicssl.artefacts import write_json
+from musicssl.config.recipes import Task, build
+from musicssl.probing.protocol import probe, write_probe
+
+if TYPE_CHECKING:
+    snakemake: Any
+
+
+def main(snakemake: Any) -> None:
+    """Unpack the job, fit and score, write both results."""
+    recipe = snakemake.params.recipe
+    runtime.use_threads(snakemake.threads)
+    task = build(Task, recipe["inputs"]["embeddings"]["inputs"]["task"]["entry"])
+    files = snakemake.input
+    metrics, arrays = probe(files.table, files.task, files.embeddings, recipe, task, runtime.device())
+    write_json(snakemake.output.recipe, recipe)
+    write_probe(snakemake.output.metrics, snakemake.output.predictions, metrics, arrays)
+
+
+if __name__ == "__main__":
+    runtime.run(main, snakemake)

@@ -1,0 +1,21 @@
+"""Tabulate one model on all its tasks, floors and the paper's values beside every score."""
+
+from typing import TYPE_CHECKING, Any
+
+from musicssl import reporting, runtime
+
+if TYPE_CHECKING:
+    snakemake: Any
+
+
+def main(snakemake: Any) -> None:
+    """Unpack the job, read the metrics of the model and its floors, write the summary."""
+    params = snakemake.params
+    cells = reporting.read_metrics(snakemake.input.metrics, params.expected)
+    floor_cells = reporting.read_metrics(snakemake.input.floors, params.expected)
+    rows = reporting.branch_rows(params.recipe["name"], cells, floor_cells, params.floors)
+    reporting.write_csv(snakemake.output.summary, reporting.SUMMARY_COLUMNS, rows)
+
+
+if __name__ == "__main__":
+    runtime.run(main, snakemake)

@@ -1,0 +1,20 @@
+"""Tabulate one study: declared models and floors by declared tasks, the paper's values beside ours."""
+
+from typing import TYPE_CHECKING, Any
+
+from musicssl import reporting, runtime
+
+if TYPE_CHECKING:
+    snakemake: Any
+
+
+def main(snakemake: Any) -> None:
+    """Unpack the job, read the metrics, write the long table."""
+    params = snakemake.params
+    cells = reporting.read_metrics(snakemake.input.metrics, params.expected)
+    rows = reporting.study_rows(params.study, cells, params.selected, params.floors)
+    reporting.write_csv(snakemake.output.table, reporting.TABLE_COLUMNS, rows)
+
+
+if __name__ == "__main__":
+    runtime.run(main, snakemake)
