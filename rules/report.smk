@@ -58,7 +58,7 @@ rule tabulate_study:
 rule draw_rulegraph:
     "Ask Snakemake for the graph of rules behind the report."
     input:
-        snakefile=workflow.snakefile,
+        snakefile=workflow.main_snakefile,
         settings="<results>/report/config.json",
     output:
         graph="<results>/report/rulegraph.dot",

@@ -12,6 +12,7 @@ import platform
 import random
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
 from importlib import metadata
@@ -101,6 +102,22 @@ def device() -> Any:
     if torch.cuda.is_available():
         return torch.device("cuda", int(os.environ.get("LOCAL_RANK", 0)))
     return torch.device("cpu")
+
+
+def die_with_parent(poll_s: float = 0.5) -> None:
+    """End this process as soon as the one that started it is gone.
+
+    ``torchrun`` gives its workers sessions of their own, so a SIGKILL of the process group spares them; an orphan would
+    go on writing beside the run that replaces it.
+    """
+    parent = os.getppid()
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(poll_s)
+        os._exit(1)
+
+    threading.Thread(target=watch, name="die-with-parent", daemon=True).start()
 
 
 def progress(items: Iterable[T], total: int, unit: str, every_s: float = 10.0) -> Iterator[T]:

@@ -1,0 +1,36 @@
+"""Both objectives learn on the miniature, from the committed configuration (about two minutes of training each)."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+RESULTS = Path("results/miniature")
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module")
+def curves(make_workflow):
+    """Return the rows of metrics.jsonl on held-out clips, by model."""
+    workflow = make_workflow()
+    models = ("hubert-k500-mfcc39", "music2vec-vanilla")
+    targets = [str(RESULTS / f"models/{model}/metrics.jsonl") for model in models]
+    workflow.snakemake("--configfile", "config/miniature.yaml", "--set-threads", "pretrain=1", "--", *targets)
+    rows = {}
+    for model, target in zip(models, targets):
+        lines = (workflow.folder / target).read_text().splitlines()
+        rows[model] = [row for row in map(json.loads, lines) if row["split"] == "valid"]
+    return rows
+
+
+def test_hubert_predicts_held_out_labels_twice_as_well_as_the_most_frequent_label(curves) -> None:
+    last = curves["hubert-k500-mfcc39"][-1]
+    assert last["masked_accuracy"] >= 2 * last["majority_share"]
+
+
+def test_data2vec_explains_a_fifth_of_held_out_targets_that_have_not_collapsed(curves, miniature) -> None:
+    last = curves["music2vec-vanilla"][-1]
+    guard = {**miniature["models"]["music2vec-base"]["guard"]}
+    assert last["explained_variance"] >= 0.2
+    assert last["target_std"] > guard["min_target_std"]
+    assert last["prediction_std"] > guard["min_prediction_std"]
