@@ -4,7 +4,8 @@
 
 Embedding: ``embed`` against a loop over Hugging Face's feature extractor and model in file order, batches of 8 clips
 padded to the longest. Probing: all replicas (seed x learning rate) in one program against one epoch loop over a torch
-DataLoader after the other, same head, optimiser, batch size and epochs. Beats: milliseconds for 30 s at 50 Hz; madmom's
+DataLoader after the other, same head, optimiser, batch size and epochs; its items lie in one file each (as in MARBLE
+v1) or in the memory map that we read too. Beats: milliseconds for 30 s at 50 Hz; madmom's
 compiled decoder needs 11 ms for it on a desktop CPU. Everything runs on one thread; times are processor seconds, which
 other work on the machine disturbs less than wall time.
 """
@@ -36,6 +37,7 @@ from musicssl.tasks import Item
 RATE = 16000
 CLASSES, BATCH, HIDDEN = 10, 64, 512
 CPU = torch.device("cpu")
+Row = tuple[str, float, float]
 
 
 def protocol(seeds: int, epochs: int) -> Probe:
@@ -82,7 +84,7 @@ def padded_loop(folder: Path, count: int, model: HubertModel) -> None:
     np.save(folder / "padded.npy", np.concatenate(pooled))
 
 
-def embedding_row(folder: Path, count: int) -> tuple[str, float, float]:
+def embedding_rows(folder: Path, count: int) -> list[Row]:
     """Return what was done, seconds of the peer and of ours."""
     width = {"hidden_size": 96, "num_hidden_layers": 3, "num_attention_heads": 4, "intermediate_size": 384}
     model = HubertModel(HubertConfig(conv_dim=[32] * 7, num_conv_pos_embedding_groups=4, **width)).eval()
@@ -93,7 +95,7 @@ def embedding_row(folder: Path, count: int) -> tuple[str, float, float]:
     encoder = FrozenTransformer(model, normalize=False)
     peer = timed(padded_loop, folder, count, model)
     ours = timed(embed, folder / "items.csv", folder, task, encoder, folder / "ours.npy", "benchmark", CPU, 1)
-    return f"embed {count} clips, {seconds:.0f} s of audio", peer, ours
+    return [(f"embed {count} clips, {seconds:.0f} s of audio; transformers, padded", peer, ours)]
 
 
 # ---------------------------------------------------------------- probing
@@ -121,28 +123,28 @@ class Head(nn.Module):
 
 
 class Items(torch.utils.data.Dataset):
-    """Items of one split, read from the shard."""
+    """Items of one split, read one by one with ``read(i)``."""
 
-    def __init__(self, shard, classes, indices):
-        self.shard, self.classes, self.indices = shard, classes, indices
+    def __init__(self, read, classes, indices):
+        self.read, self.classes, self.indices = read, classes, indices
 
     def __len__(self):
         return len(self.indices)
 
     def __getitem__(self, k):
         i = self.indices[k]
-        return torch.from_numpy(np.array(self.shard[i][0], dtype=np.float32)), int(self.classes[i])
+        return torch.from_numpy(self.read(i)), int(self.classes[i])
 
 
-def sequential(shard: RaggedShard, classes: np.ndarray, split: int, replicas: int, epochs: int) -> None:
+def sequential(read, size, classes: np.ndarray, split: int, replicas: int, epochs: int) -> None:
     """Train one replica after the other."""
     for seed in range(replicas):
         torch.manual_seed(seed)
-        head = Head(*shard.data.shape[1:])
+        head = Head(*size)
         optimizer = torch.optim.Adam(head.parameters(), lr=1e-3)
         load = torch.utils.data.DataLoader
-        train = load(Items(shard, classes, np.arange(split)), BATCH, shuffle=True)
-        valid = load(Items(shard, classes, np.arange(split, len(classes))), BATCH)
+        train = load(Items(read, classes, np.arange(split)), BATCH, shuffle=True)
+        valid = load(Items(read, classes, np.arange(split, len(classes))), BATCH)
         for _ in range(epochs):
             head.train()
             for states, target in train:
@@ -164,15 +166,22 @@ def batched(shard: RaggedShard, classes: np.ndarray, split: int, replicas: int, 
     fit(data, "multiclass", protocol(replicas, epochs), 0, valid_loss(data, "multiclass", data.of_split("valid")), CPU)
 
 
-def probing_row(
-    folder: Path, count: int, size: tuple[int, int], replicas: int, epochs: int
-) -> tuple[str, float, float]:
-    """Return what was done, seconds of the peer and of ours."""
+def probing_rows(folder: Path, count: int, size: tuple[int, int], replicas: int, epochs: int) -> list[Row]:
+    """Return what was done, seconds of each peer and of ours."""
     classes = write_embeddings(folder / "states.npy", count, *size)
     shard, split = RaggedShard(folder / "states.npy"), count * 4 // 5
-    work = shard, classes, split, replicas, epochs
-    ours = timed(batched, *work)
-    return f"probe {count:,} items of {size[0]} x {size[1]}, {replicas} replicas", timed(sequential, *work), ours
+    for i in range(count):
+        np.save(folder / f"item{i}.npy", shard[i][0].astype(np.float32))
+    readers = {
+        "one .npy an item, as MARBLE v1": lambda i: np.load(folder / f"item{i}.npy"),
+        "memory map": lambda i: np.array(shard[i][0], dtype=np.float32),
+    }
+    ours = timed(batched, shard, classes, split, replicas, epochs)
+    label = f"probe {count:,} items of {size[0]} x {size[1]}, {replicas} replicas; DataLoader over"
+    return [
+        (f"{label} {name}", timed(sequential, read, size, classes, split, replicas, epochs), ours)
+        for name, read in readers.items()
+    ]
 
 
 def beats_ms() -> float:
@@ -189,15 +198,15 @@ def main() -> None:
     parser.add_argument("--clips", type=int, default=48, help="audio files to embed")
     args = parser.parse_args()
     torch.set_num_threads(1)
-    print("| work | plain loop, s | ours, s | ratio |\n|---|---|---|---|")
+    print("| work; peer | peer, s | ours, s | ratio |\n|---|---|---|---|")
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        work = [(embedding_row, (folder, args.clips))]
+        work = [(embedding_rows, (folder, args.clips))]
         for size in ((4, 96), (13, 768)):
-            work += [(probing_row, (folder, args.items, size, count, args.epochs)) for count in args.replicas]
+            work += [(probing_rows, (folder, args.items, size, count, args.epochs)) for count in args.replicas]
         for function, values in work:
-            label, peer, ours = function(*values)
-            print(f"| {label} | {peer:.2f} | {ours:.2f} | {peer / ours:.1f} |", flush=True)
+            for label, peer, ours in function(*values):
+                print(f"| {label} | {peer:.2f} | {ours:.2f} | {peer / ours:.1f} |", flush=True)
     print(f"\nBeat tracker: {beats_ms():.1f} ms for 30 s at 50 Hz.")
 
 

@@ -44,10 +44,15 @@ def recipe_beside(wildcards):
     return catalogue.recipe({"audio": "corpora"}.get(noun, noun), *names)
 
 
+def synthetic(part):
+    "Return the file that says one part of the miniature's data is complete."
+    return f"{catalogue.miniature.get('root', '<results>/data')}/{part}/written.json"
+
+
 def written(root):
-    "Return the file that says synthetic data is complete, for roots inside the miniature; else nothing."
+    "Return that file for a root inside the miniature; else nothing."
     base = catalogue.miniature.get("root")
-    return [f"{root}/written.json"] if base and Path(base) in Path(root).parents else []
+    return [synthetic(Path(root).name)] if base and Path(root).parent == Path(base) else []
 
 
 def corpus_source(wildcards):

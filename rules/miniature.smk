@@ -4,7 +4,7 @@
 rule synthesize_corpus:
     "Synthesise the pre-training corpus of the miniature."
     output:
-        written=catalogue.miniature.get("root", "<results>/data") + "/corpus/written.json",
+        written=synthetic("corpus"),
     log:
         "<logs>/synthesize_corpus.log",
     benchmark:
@@ -20,7 +20,7 @@ rule synthesize_corpus:
 rule synthesize_dataset:
     "Synthesise one task's dataset of the miniature, in its real layout."
     output:
-        written=catalogue.miniature.get("root", "<results>/data") + "/{dataset}/written.json",
+        written=synthetic("{dataset}"),
     log:
         "<logs>/synthesize_dataset/{dataset}.log",
     benchmark:

@@ -40,11 +40,11 @@ rule pretrain:
         model=one_of(name for name in catalogue.encoders if name in catalogue.trained + catalogue.floors),
     conda:
         "../envs/train.yaml"
-    params:
-        data=pretrain_data,
     threads: 16
     resources:
         gpu=0,
+    params:
+        data=pretrain_data,
     shell:
         "OMP_NUM_THREADS={threads} torchrun --standalone"
         " --nproc-per-node $(({resources.gpu} > 0 ? {resources.gpu} : 1))"

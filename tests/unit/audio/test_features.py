@@ -39,6 +39,7 @@ def encoder_dir(tmp_path):
     size = Architecture(
         conv_width=16, hidden_size=24, num_layers=3, num_heads=2, ffn_size=32, pos_conv_kernel=8, pos_conv_groups=2,
         pos_conv_depth=1, dropout=0.1, attention_dropout=0.1, activation_dropout=0.0, input_dropout=0.1, layer_drop=0.5,
+        init_std=0.02,
     )  # fmt: skip
     torch.manual_seed(0)
     encoder = empty_encoder("hubert", size)

@@ -53,6 +53,14 @@ def test_level_does_not_turn_a_chord_into_another():
     assert loud @ soft > 0.9
 
 
+def test_compression_lifts_quiet_notes():
+    """A note 20 dB below another has a hundredth of its energy, and log(1 + g / 100) / log(1 + g) of its chroma."""
+    wave = tone(60) + 0.1 * tone(66)
+    for gamma, expected in ((1e-3, 0.01), (1e4, np.log1p(100) / np.log1p(1e4))):
+        features = chroma(wave, 100, 12, 8192, gamma)[100]
+        assert features[6] / features[0] == pytest.approx(expected, rel=0.25)  # FFT bins miss the notes a little
+
+
 @pytest.mark.parametrize("position", [4040, 8000, 12345, 20120])
 def test_an_impulse_peaks_in_the_frame_whose_middle_is_nearest(position):
     wave = np.zeros(32000, np.float32)

@@ -24,6 +24,7 @@ TINY = recipes.Architecture(
     activation_dropout=0.0,
     input_dropout=0.0,
     layer_drop=0.0,
+    init_std=0.02,
 )
 COMMON = {
     "corpus": "music",

@@ -67,13 +67,60 @@ def test_training_equals_torch_modules_and_adam():
     assert found.curves[-1]["train_loss"] == pytest.approx(loss.item(), abs=1e-6)
 
 
+def test_gradients_are_those_of_einsum():
+    heads = Heads([0, 1], 3, 8, 16, 4, CPU)
+    states, dropout = torch.from_numpy(STATES[:40]).float().transpose(0, 1), Dropout([0, 1], 0.5, 16).draw(40, CPU)
+    logits, w1, b1, w2, b2 = heads.weights
+    mixed = torch.einsum("rn,nmw->rmw", logits.softmax(1), states)
+    hidden = (torch.einsum("rmw,rwh->rmh", mixed, w1) + b1).relu() * dropout
+    wanted = torch.einsum("rmh,roh->rmo", hidden, w2) + b2.transpose(1, 2)
+    found = heads(states, dropout)
+    torch.testing.assert_close(found, wanted)
+    pairs = (torch.autograd.grad(outputs.sigmoid().sum(), heads.weights) for outputs in (found, wanted))
+    for ours, theirs in zip(*pairs):
+        torch.testing.assert_close(ours, theirs, rtol=1e-4, atol=1e-6)
+
+
+def test_a_replica_does_not_notice_that_another_ends():
+    data = examples(STATES[:40], LABELS, 4)
+    recipe = {"stop_patience": 2, "plateau_patience": 1, "max_epochs": 8}
+
+    def validate(heads):
+        never.calls += 1
+        scores = [1.0 if never.calls < 2 else 0.0, float(never.calls)]
+        return np.array(scores[-len(heads.weights[0]) :])
+
+    together = train(data, protocol(seeds=[0, 1], **recipe), validate)
+    assert together.epochs.tolist() == [1, 8]
+    never.calls = 0
+    alone = train(data, protocol(seeds=[1], **recipe))
+    for one, many in zip(alone.heads.weights, together.heads.weights):
+        torch.testing.assert_close(many[1], one[0], rtol=0, atol=1e-6)
+
+
+def test_a_halved_rate_halves_the_step():
+    heads = Heads([0, 1], 1, 4, 8, 2, CPU)
+    before = heads.weights[1].detach().clone()
+    batched.Adam(heads).step(heads, [torch.ones_like(weight) for weight in heads.weights], [0.1, 0.05])
+    moved = (before - heads.weights[1].detach()).flatten(1)
+    torch.testing.assert_close(moved, torch.tensor([[0.1], [0.05]]).expand_as(moved))
+
+
+def test_the_training_loss_is_the_mean_over_all_rows():
+    data = examples(STATES[:40], LABELS, 4)
+    found = train(data, protocol(learning_rates=[1e-12], dropout=0.0, max_epochs=1, batch_size=16))
+    outputs = batched.predict(found.heads, data.states, np.arange(40))
+    wanted = [nn.functional.cross_entropy(one, torch.from_numpy(LABELS)).item() for one in outputs]
+    assert [row["train_loss"] for row in found.curves] == pytest.approx(wanted)
+
+
 def test_dropout_drops_its_share_and_keeps_the_mean():
-    factors = Dropout([0, 1, 0], 0.2, 510).draw([400, 300, 400], CPU)
+    factors = Dropout([0, 1, 0], 0.2, 510).draw(400, CPU)
     assert factors.shape == (3, 400, 510)
     assert set(factors.unique().tolist()) == {0.0, 1.25}
     assert (factors[0] == 0).float().mean().item() == pytest.approx(0.2, abs=0.004)
     torch.testing.assert_close(factors[0], factors[2])
-    assert not torch.equal(factors[0, :300], factors[1, :300])
+    assert not torch.equal(factors[0], factors[1])
 
 
 def test_heads_start_uniform_and_differ_by_seed():

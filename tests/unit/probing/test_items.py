@@ -23,20 +23,23 @@ def test_spans_are_consecutive():
     assert spans(np.array([3, 10, 0]), np.array([2, 0, 3])).tolist() == [3, 4, 0, 1, 2]
 
 
-def test_crops_lie_inside_their_items_and_short_items_are_padded():
+def test_crops_lie_inside_their_items_and_every_item_is_seen_once():
     data = examples(np.zeros((60, 1, 1)), np.zeros(60, np.int64), 1, rows_per_item=6)
     starts = []
+    batches = Batches(data, np.arange(10), 4, 4)
     for _ in range(20):
-        for rows, counts in Batches(data, np.arange(10), 4, 4, [0]):
-            assert counts == [rows.shape[1]]
+        seen = []
+        for rows in batches:
             crops = rows.view(-1, 4)
             assert torch.equal(crops, crops[:, :1] + torch.arange(4))
-            assert torch.equal(crops[:, 0] // 6, crops[:, 3] // 6)
+            seen += (crops // 6)[:, [0, 3]].tolist()
             starts += (crops[:, 0] % 6).tolist()
+        assert sorted(seen) == [[i, i] for i in range(10)]
     assert set(starts) == {0, 1, 2}
-    whole = list(Batches(data, np.arange(10), 4, 9, [0, 1]))
-    assert [counts for _, counts in whole] == [[24, 24], [24, 24], [12, 12]]
-    assert sorted(torch.cat([rows[1] for rows, _ in whole]).tolist()) == list(range(60))
+    whole = list(Batches(data, np.arange(10), 4, 9))
+    assert [len(rows) for rows in whole] == [24, 24, 12]
+    assert sorted(torch.cat(whole).tolist()) == list(range(60))
+    assert torch.cat(whole).tolist() != list(range(60))
 
 
 def test_examples_join_items_and_embeddings(tmp_path):
@@ -54,6 +57,9 @@ def test_embeddings_of_other_items_are_refused(tmp_path):
     text = items.read_text()
     items.write_text(text.replace("item7,", "other,"))
     with pytest.raises(UserError, match="'item7' is not in both"):
+        load_examples(items, tmp_path / "embeddings.npy", "embedding", "multiclass", 3)
+    items.write_text(text + "new,train,x.wav,0,0,song,0\n")
+    with pytest.raises(UserError, match="'new' is not in both"):
         load_examples(items, tmp_path / "embeddings.npy", "embedding", "multiclass", 3)
     items.write_text(text.replace("group", "song", 1))
     with pytest.raises(UserError, match="no column group"):

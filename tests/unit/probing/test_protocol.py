@@ -62,6 +62,16 @@ def test_the_same_job_writes_the_same_bytes(tmp_path):
         assert (tmp_path / "a" / file).read_bytes() == (tmp_path / "b" / file).read_bytes()
 
 
+def test_a_seed_predicts_the_same_whoever_trains_beside_it(tmp_path):
+    found = {}
+    for seeds in ([4, 5, 6], [6], [4]):
+        run(tmp_path, "regression", task_of("regression", seeds=seeds, max_epochs=4))
+        _, outputs = read_predictions(tmp_path / "predictions.npz")
+        for seed, values in zip(seeds, outputs):
+            np.testing.assert_allclose(values, found.setdefault(seed, values), atol=1e-5)
+    assert np.abs(found[4] - found[6]).max() > 0.1
+
+
 def test_predictions_give_the_scores_back_and_pair_models(tmp_path):
     for kind in ("beats", "multiclass"):
         good = run(tmp_path / kind, kind)

@@ -25,6 +25,7 @@ def test_polynomial_rises_to_the_peak_and_falls_to_zero(update, expected):
         (6000, (5e-6 + 5e-4) / 2),
         (12000, 5e-4),
         (372000, 5e-4),
+        (372028, 5e-4 * 0.01**0.001),
         (386000, 5e-5),  # half of 28k exponential steps to a hundredth: a tenth
         (400000, 5e-6),
     ],

@@ -23,7 +23,7 @@ NUM_CLUSTERS = 7
 ARCHITECTURE = {
     "conv_width": 8, "hidden_size": 16, "num_layers": 3, "num_heads": 2, "ffn_size": 32, "pos_conv_kernel": 4,
     "pos_conv_groups": 2, "pos_conv_depth": 1, "dropout": 0.1, "attention_dropout": 0.1, "activation_dropout": 0.0,
-    "input_dropout": 0.1, "layer_drop": 0.3,
+    "input_dropout": 0.1, "layer_drop": 0.3, "init_std": 0.02,
 }  # fmt: skip
 PRETRAINING = {
     "corpus": "tiny", "seed": 3, "updates": 20, "crop_s": 0.5, "normalize": False, "precision": "fp32",

@@ -16,7 +16,7 @@ import soundfile
 import soxr
 
 Audio = npt.NDArray[np.float32]
-BLOCK_FRAMES = 1 << 18
+BLOCK_FRAMES = 1 << 18  # shorter ones cost time between the libraries
 UNKNOWN_FRAMES = 1 << 62  # what libsndfile answers for a FLAC without a total
 MIN_DECODED = 0.95  # of what the header promises
 logger = logging.getLogger(__name__)

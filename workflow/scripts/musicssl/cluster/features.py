@@ -64,8 +64,8 @@ def extract_shard(
                 stored = values.astype(dtype, copy=False)
             if not np.isfinite(stored).all():
                 raise UserError(
-                    f"{audio_path}: {recipe.kind} features of clip {name} are NaN or infinite in {stored.dtype}, expected "
-                    "finite numbers; listen to the clip, and look for NaN in the encoder's weights"
+                    f"{audio_path}: {recipe.kind} features of clip {name} are NaN or infinite in {stored.dtype}, "
+                    "expected finite numbers; listen to the clip, and look for NaN in the encoder's weights"
                 )
             writer.append(name, stored)
 

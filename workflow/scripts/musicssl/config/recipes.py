@@ -111,6 +111,7 @@ class Architecture(Recipe):
     activation_dropout: float
     input_dropout: float
     layer_drop: float
+    init_std: float
 
 
 @dataclass(frozen=True, kw_only=True)

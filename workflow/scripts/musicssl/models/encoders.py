@@ -56,6 +56,7 @@ def encoder_config(paradigm: str, size: Architecture) -> HubertConfig | Data2Vec
         "activation_dropout": size.activation_dropout,
         "feat_proj_dropout": size.input_dropout,
         "layerdrop": size.layer_drop,
+        "initializer_range": size.init_std,
         "conv_dim": [size.conv_width] * len(CONV_KERNELS),
         "conv_kernel": list(CONV_KERNELS),
         "conv_stride": list(CONV_STRIDES),
@@ -98,7 +99,7 @@ def initialise(encoder: Encoder) -> None:
             block.conv.reset_parameters()
     for module in trunk.layers.modules():
         if isinstance(module, nn.Linear):
-            module.weight.normal_(0.0, 0.02)
+            module.weight.normal_(0.0, encoder.config.initializer_range)
             module.bias.zero_()
 
 

@@ -135,6 +135,7 @@ def architecture_of(weights: Mapping[str, Tensor], settings: Mapping[str, Any], 
         activation_dropout=settings.get("activation_dropout", 0.0),
         input_dropout=settings.get("dropout_input", 0.0),
         layer_drop=settings.get("encoder_layerdrop", 0.0),
+        init_std=0.02,
     )
 
 

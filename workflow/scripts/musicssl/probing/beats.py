@@ -60,8 +60,6 @@ class BeatTracker:
         """
         values = np.clip(np.asarray(activation, dtype=np.float64), CLIP, 1.0 - CLIP)
         assert values.ndim == 1, values.shape
-        if not len(values):
-            return np.empty(0)
         entries, chosen = self._decode(values)
         frames = self._peaks(values, entries, chosen) if self.correct else self._minima(len(values), entries, chosen)
         return frames / self.frame_rate_hz + self.frame_offset_s
@@ -74,14 +72,13 @@ class BeatTracker:
         """
         lengths, num_frames = self.intervals, len(values)
         pad, block = int(lengths[-1]), int(lengths[0])
-        gains = self._gains(values, pad)
-        ends = np.where(np.arange(-pad, num_frames)[:, None] >= -lengths, gains, -np.inf)
+        ends = self._gains(values, pad)
         arriving = np.empty((len(lengths), block, len(lengths)))
         for first in range(0, num_frames, block):
             frames = np.arange(first, min(first + block, num_frames))
             before = ends[pad + frames - lengths[:, None], np.arange(len(lengths))[:, None]]
             scores = np.add(before[:, :, None], self.transitions[:, None, :], out=arriving[:, : len(frames)])
-            ends[pad + frames] = scores.max(axis=0) + gains[pad + frames]
+            ends[pad + frames] += scores.max(axis=0)
         return self._backtrack(ends, num_frames)
 
     def _gains(self, values: Floats, pad: int) -> Floats:

@@ -2,8 +2,10 @@
 
 After each epoch every replica is scored on validation. ``plateau_patience`` epochs without a better score halve its
 learning rate (and again after as many more), ``stop_patience`` end its training; the weights of its best epoch are
-kept. Replicas that have ended leave the batch. Batches hold items, so an item with many windows brings all of them and
-each window counts once (MARBLE v1); each replica shuffles with its own seed.
+kept. Replicas that have ended leave the program. Batches hold items, so an item with many windows brings all of them
+and each window counts once (MARBLE v1). All replicas see the same batches, shuffled and cropped by one fixed seed, so
+that each state is read once an epoch however many replicas there are: seeds differ in initial weights and dropout, and
+learning rates are compared on common random numbers.
 
 The validation score is the task's own metric, except for beats, where decoding each epoch would cost more than
 training: there it is the negative binary cross-entropy of the frames.
@@ -32,6 +34,7 @@ from .items import Examples, Ints, spans
 logger = logging.getLogger(__name__)
 Validate = Callable[[Heads], npt.NDArray[np.float64]]
 REPORT_EVERY_S = 10.0
+ORDER_SEED = 0
 VALID_STRIDE = 4
 
 
@@ -92,35 +95,23 @@ class Fitted:
 
 
 class Batches:
-    """Shuffled batches of every replica, padded to equal rows."""
+    """Shuffled batches of items, the same for all replicas."""
 
-    def __init__(self, data: Examples, items: Ints, size: int, crop_rows: int, seeds: Sequence[int]) -> None:
+    def __init__(self, data: Examples, items: Ints, size: int, crop_rows: int) -> None:
         self.data, self.items, self.size, self.crop_rows = data, items, size, crop_rows
-        self.generators = [np.random.default_rng([seed, len(items)]) for seed in seeds]
+        self.rng = np.random.default_rng(ORDER_SEED)
 
-    def keep(self, index: Tensor) -> None:
-        """Leave only the replicas of ``index``."""
-        self.generators = [self.generators[i] for i in index.tolist()]
-
-    def __iter__(self) -> Iterator[tuple[Tensor, list[int]]]:
-        """Yield one epoch: row numbers int64 (R, M), padded with row 0, and the number of real rows of each replica."""
-        orders = [rng.permutation(self.items) for rng in self.generators]
-        for first in range(0, len(self.items), self.size):
-            drawn = [self._rows(order[first : first + self.size], rng) for order, rng in zip(orders, self.generators)]
-            counts = [len(rows) for rows in drawn]
-            padded = np.zeros((len(drawn), max(counts)), dtype=np.int64)
-            for target, rows in zip(padded, drawn):
-                target[: len(rows)] = rows
-            yield torch.from_numpy(padded), counts
-
-    def _rows(self, items: Ints, rng: np.random.Generator) -> Ints:
-        """Return the rows of some items, each cropped at random where a crop length is set."""
-        starts = self.data.offsets[items]
-        lengths = self.data.offsets[items + 1] - starts
-        if self.crop_rows:
-            cropped = np.minimum(lengths, self.crop_rows)
-            starts, lengths = starts + rng.integers(0, lengths - cropped + 1), cropped
-        return spans(starts, lengths)
+    def __iter__(self) -> Iterator[Tensor]:
+        """Yield the row numbers (M,) of each batch of one epoch; items are cropped at random where a length is set."""
+        order = self.rng.permutation(self.items)
+        for first in range(0, len(order), self.size):
+            items = order[first : first + self.size]
+            starts = self.data.offsets[items]
+            lengths = self.data.offsets[items + 1] - starts
+            if self.crop_rows:
+                cropped = np.minimum(lengths, self.crop_rows)
+                starts, lengths = starts + self.rng.integers(0, lengths - cropped + 1), cropped
+            yield torch.from_numpy(spans(starts, lengths))
 
 
 class Patience:
@@ -164,17 +155,17 @@ def fit(data: Examples, kind: str, protocol: Probe, crop_rows: int, validate: Va
     size = (data.states.shape[1], data.states.shape[2], protocol.hidden_size, data.num_outputs)
     best = Heads(seeds, *size, device)
     fitted = Fitted(best, seeds, rates, np.zeros(len(pairs), np.int64), np.full(len(pairs), -np.inf))
-    training = Training(data, kind, Heads(seeds, *size, device), protocol, crop_rows, seeds)
+    training = Training(data, kind, Heads(seeds, *size, device), protocol, crop_rows, rates, seeds)
     patience = Patience(rates, protocol)
     start = last = time.monotonic()
     for epoch in range(1, protocol.max_epochs + 1):
         train_loss = training.epoch(patience.rates)
         better = fitted.take(training.heads, patience.alive, epoch, train_loss, validate(training.heads))
         on = patience.after_epoch(better, np.isfinite(train_loss))
-        if len(on) < len(better):
-            training.keep(torch.from_numpy(on).to(device))
         if not len(on):
             break
+        if len(on) < len(better):
+            training.keep(torch.from_numpy(on).to(device))
         if time.monotonic() - last > REPORT_EVERY_S:
             last = time.monotonic()
             logger.info("epoch %d, %d of %d replicas left, %.0f s", epoch, len(on), len(pairs), last - start)
@@ -183,51 +174,39 @@ def fit(data: Examples, kind: str, protocol: Probe, crop_rows: int, validate: Va
 
 
 class Training:
-    """The state that a training epoch changes: weights, moments, dropout and order of the replicas still training."""
+    """What an epoch changes: weights, moments and dropout of the replicas still training, and the order of items."""
 
     def __init__(
-        self,
-        data: Examples,
-        kind: str,
-        heads: Heads,
-        protocol: Probe,
-        crop_rows: int,
+        self, data: Examples, kind: str, heads: Heads, protocol: Probe, crop_rows: int, rates: Sequence[float],
         seeds: Sequence[int],
-    ) -> None:
+    ) -> None:  # fmt: skip
         self.data, self.kind, self.heads, self.device = data, kind, heads, heads.weights[0].device
         self.adam = Adam(heads)
         self.dropout = Dropout(seeds, protocol.dropout, protocol.hidden_size)
-        self.batches = Batches(data, data.of_split("train"), protocol.batch_size, crop_rows, seeds)
+        self.batches = Batches(data, data.of_split("train"), protocol.batch_size, crop_rows)
 
     def keep(self, index: Tensor) -> None:
         """Leave only the replicas of ``index``."""
-        for part in (self.heads, self.adam, self.dropout, self.batches):
-            part.keep(index)
+        self.heads.keep(index)
+        self.adam.keep(index)
+        self.dropout.keep(index)
 
     def epoch(self, rates: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-        """Train one epoch and return the mean loss of a row in each replica, (R,)."""
-        lr = torch.from_numpy(rates.astype(np.float32)).to(self.device)
-        total, rows_seen = torch.zeros(len(rates), dtype=torch.float64, device=self.device), np.zeros(len(rates))
-        for rows, counts in self.batches:
-            gradients = [torch.zeros_like(weight) for weight in self.heads.weights]
-            size = rows_at_once(self.heads)
-            for first in range(0, rows.shape[1], size):
-                total += self._accumulate(gradients, rows[:, first : first + size], np.array(counts), first)
-            self.adam.step(self.heads, gradients, lr)
-            rows_seen += counts
-        return total.cpu().numpy() / rows_seen
+        """Train one epoch with one learning rate a replica and return the mean loss of a row in each, (R,)."""
+        total, num_rows = torch.zeros(len(rates), dtype=torch.float64, device=self.device), 0
+        for rows in self.batches:
+            parts = [self._gradients(part, len(rows)) for part in rows.split(rows_at_once(self.heads))]
+            gradients = [torch.stack(same).sum(dim=0) if len(same) > 1 else same[0] for same in zip(*parts)]
+            self.adam.step(self.heads, gradients[1:], rates.tolist())
+            total += gradients[0]
+            num_rows += len(rows)
+        return total.cpu().numpy() / num_rows
 
-    def _accumulate(self, gradients: list[Tensor], rows: Tensor, counts: Ints, first: int) -> Tensor:
-        """Add the gradients of some columns of a batch, from column ``first`` on; return their summed losses (R,)."""
-        here = np.clip(counts - first, 0, rows.shape[1])
-        states = gather(self.data.states, rows.flatten(), self.device).unflatten(1, rows.shape)
-        outputs = self.heads(states, self.dropout.draw(here.tolist(), self.device))
-        used = torch.from_numpy(np.arange(rows.shape[1]) < here[:, None]).to(self.device)
-        summed = (losses(self.kind, outputs, self.data.targets[rows].to(self.device)) * used).sum(dim=1)
-        mean = summed / torch.from_numpy(counts).to(self.device)
-        for gradient, part in zip(gradients, torch.autograd.grad(mean.sum(), self.heads.weights)):
-            gradient += part
-        return summed.detach()
+    def _gradients(self, rows: Tensor, batch_rows: int) -> tuple[Tensor, ...]:
+        """Return the summed losses (R,) of some rows of a batch and what they add to the gradients of its mean."""
+        outputs = self.heads(gather(self.data.states, rows, self.device), self.dropout.draw(len(rows), self.device))
+        summed = losses(self.kind, outputs, self.data.targets[rows].to(self.device))
+        return summed.detach(), *torch.autograd.grad(summed.sum() / batch_rows, self.heads.weights)
 
 
 def valid_loss(data: Examples, kind: str, items: Ints) -> Validate:
@@ -237,7 +216,6 @@ def valid_loss(data: Examples, kind: str, items: Ints) -> Validate:
 
     def validate(heads: Heads) -> npt.NDArray[np.float64]:
         outputs = predict(heads, data.states, rows)
-        wanted = targets.to(outputs.device).expand(len(outputs), *targets.shape)
-        return -losses(kind, outputs, wanted).mean(dim=1).cpu().double().numpy()
+        return -losses(kind, outputs, targets.to(outputs.device)).cpu().double().numpy() / len(rows)
 
     return validate

@@ -1,8 +1,8 @@
 """Probing heads of many replicas (seed x learning rate) as one batched program.
 
 Every replica is its own head: softmax-weighted sum of the states (logits start at zero), Linear(W, hidden), ReLU,
-dropout, Linear(hidden, outputs), trained by its own Adam. All tensors carry a leading replica axis, so a step of all
-replicas costs about what one costs on hardware that one cannot fill. A replica depends on its own seed alone.
+dropout, Linear(hidden, outputs), trained by its own Adam. All tensors carry a leading replica axis, so states are read,
+converted and mixed once for all replicas, and a step costs a few large operations instead of many small ones.
 
 Source: the paper, section 3.3 (weighted sum, one hidden layer of 512, Adam 1e-3); s3prl (zero logits).
 
@@ -12,12 +12,14 @@ Axes: R replicas, M rows, N states, W width, H hidden, O outputs.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor
 from torch.nn import functional as F
+from torch.optim.adam import adam
 
 BETAS, EPS = (0.9, 0.999), 1e-8
 CHUNK_VALUES = {"cpu": 1 << 20, "cuda": 1 << 26}
@@ -25,7 +27,7 @@ CHUNK_VALUES = {"cpu": 1 << 20, "cuda": 1 << 26}
 
 
 class Heads:
-    """Weights of R heads.
+    """Weights of R heads: logits of the states (R, N), then (R, W, H), (R, 1, H), (R, O, H), (R, O, 1).
 
     Args:
         seeds: one a replica; equal seeds start equal.
@@ -61,17 +63,15 @@ class Heads:
         """Return (R, M, O).
 
         Args:
-            states: float32, (N, M, W) seen by all replicas or (N, R, M, W) of each.
+            states: float32 (N, M, W).
             dropout: (R, M, H) factors of the hidden units, 0 or 1 / (1 - p).
         """
         logits, w1, b1, w2, b2 = self.weights
-        mixing, width = logits.softmax(dim=1), w1.shape[1]
-        shared = states.dim() == 3
-        mixed = mixing @ states.flatten(1) if shared else mixing[:, None] @ states.flatten(2).transpose(0, 1)
-        hidden = F.relu(torch.baddbmm(b1, mixed.view(len(logits), -1, width), w1))
+        mixed = (logits.softmax(dim=1) @ states.flatten(1)).view(-1, *states.shape[1:])
+        hidden = F.relu(torch.baddbmm(b1, mixed, w1))
         if dropout is not None:
             hidden = hidden * dropout
-        return torch.baddbmm(b2, w2, hidden.transpose(1, 2)).transpose(1, 2)
+        return _Output.apply(hidden, w2, b2)
 
 
 def _draw(seed: int, width: int, hidden: int, outputs: int) -> list[Tensor]:
@@ -81,27 +81,47 @@ def _draw(seed: int, width: int, hidden: int, outputs: int) -> list[Tensor]:
     return [torch.empty(shape).uniform_(-(fan**-0.5), fan**-0.5, generator=generator) for fan, shape in shapes]
 
 
+class _Output(torch.autograd.Function):
+    """Output layer, (R, M, H) to (R, M, O), whose products are laid out so that few outputs cost little.
+
+    As plain matrix products their transposes make strided operands of the hidden units, many times slower on a CPU.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, hidden: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+        ctx.save_for_backward(hidden, weight)
+        return torch.baddbmm(bias, weight, hidden.transpose(1, 2)).transpose(1, 2)
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        hidden, weight = ctx.saved_tensors
+        return gradient @ weight, gradient.transpose(1, 2) @ hidden, gradient.sum(dim=1)[..., None]
+
+
 class Adam:
-    """Adam (Kingma & Ba 2015) without weight decay, with one learning rate a replica."""
+    """Torch's fused Adam without weight decay, on each replica's part of the stacked weights, with its own rate.
+
+    The function is called instead of the optimiser class, whose construction imports torch's compiler (a second).
+    """
 
     def __init__(self, heads: Heads) -> None:
-        self.moments = [[torch.zeros_like(w) for w in heads.weights] for _ in BETAS]
-        self.steps = 0
+        self.first, self.second = ([torch.zeros_like(w) for w in heads.weights] for _ in BETAS)
+        self.steps = torch.zeros(len(heads.weights), device=heads.weights[0].device)
 
     def keep(self, index: Tensor) -> None:
         """Leave only the replicas of ``index``."""
-        self.moments = [[moment[index] for moment in order] for order in self.moments]
+        self.first, self.second = ([moment[index] for moment in moments] for moments in (self.first, self.second))
 
     @torch.no_grad()
-    def step(self, heads: Heads, gradients: Sequence[Tensor], rates: Tensor) -> None:
-        """Update the weights in place; ``rates`` is (R,)."""
+    def step(self, heads: Heads, gradients: Sequence[Tensor], rates: Sequence[float]) -> None:
+        """Update the weights in place from stacked gradients, with one rate a replica."""
+        for r, rate in enumerate(rates):
+            parts = ([tensor[r] for tensor in group] for group in (heads.weights, gradients, self.first, self.second))
+            adam(
+                *parts, [], list(self.steps.clone()), fused=True, amsgrad=False, maximize=False, lr=rate,
+                beta1=BETAS[0], beta2=BETAS[1], weight_decay=0.0, eps=EPS,
+            )  # fmt: skip
         self.steps += 1
-        first, second = (1 - beta**self.steps for beta in BETAS)
-        for weight, gradient, m, v in zip(heads.weights, gradients, *self.moments):
-            m.lerp_(gradient, 1 - BETAS[0])
-            v.mul_(BETAS[1]).addcmul_(gradient, gradient, value=1 - BETAS[1])
-            scale = (rates / first).view(-1, *[1] * (weight.dim() - 1))
-            weight.sub_((m / (v / second).sqrt_().add_(EPS)).mul_(scale))
 
 
 class Dropout:
@@ -120,31 +140,31 @@ class Dropout:
         """Leave only the replicas of ``index``."""
         self.generators = [self.generators[i] for i in index.tolist()]
 
-    def draw(self, num_rows: Sequence[int], device: torch.device) -> Tensor:
-        """Return (R, M, H) factors 0 or 1 / kept for the first ``num_rows[r]`` rows of each replica, M the largest."""
-        words = -(-self.hidden // 4)
-        bits = np.zeros((len(num_rows), max(num_rows), words), dtype=np.uint64)
-        for row, count, rng in zip(bits, num_rows, self.generators):
-            row[:count] = rng.integers(0, 2**64, (count, words), dtype=np.uint64)
+    def draw(self, num_rows: int, device: torch.device) -> Tensor:
+        """Return (R, M, H) factors 0 or 1 / (1 - p)."""
+        size = (num_rows, -(-self.hidden // 4))
+        bits = np.stack([rng.integers(0, 2**64, size, dtype=np.uint64) for rng in self.generators])
         drawn = torch.from_numpy(bits.view(np.int16)[:, :, : self.hidden]).to(device)
         return (drawn >= self.threshold).float().div_(self.kept)
 
 
 def losses(kind: str, outputs: Tensor, targets: Tensor) -> Tensor:
-    """Return the loss of each row, (R, M).
+    """Return the summed loss of the rows in each replica, (R,).
 
     Args:
         kind: of the task: cross-entropy (multiclass, key), binary cross-entropy (multilabel, beats) or squared error
             (regression), the mean over outputs.
         outputs: (R, M, O).
-        targets: (R, M) class indices, else (R, M, O).
+        targets: (M,) class indices, else (M, O).
     """
+    targets = targets.expand(len(outputs), *targets.shape)
     if kind in ("multiclass", "key"):
         flat = F.cross_entropy(outputs.flatten(0, 1), targets.flatten(), reduction="none")
-        return flat.view(targets.shape)
+        return flat.view(targets.shape).sum(dim=1)
     if kind == "regression":
-        return (outputs - targets).square().mean(dim=2)
-    return F.binary_cross_entropy_with_logits(outputs, targets, reduction="none").mean(dim=2)
+        return (outputs - targets).square().mean(dim=2).sum(dim=1)
+    each = F.binary_cross_entropy_with_logits(outputs, targets, reduction="none")
+    return each.mean(dim=2).sum(dim=1)
 
 
 def gather(states: Tensor, rows: Tensor, device: torch.device) -> Tensor:
@@ -157,7 +177,8 @@ def gather(states: Tensor, rows: Tensor, device: torch.device) -> Tensor:
 def rows_at_once(heads: Heads) -> int:
     """Return how many rows of every replica to work on at once."""
     (replicas, num_states), (_, width, hidden) = heads.weights[0].shape, heads.weights[1].shape
-    return max(1, CHUNK_VALUES[heads.weights[0].device.type] // (replicas * max(hidden, num_states * width)))
+    row_values = max(replicas * hidden, replicas * width, num_states * width)
+    return max(1, CHUNK_VALUES[heads.weights[0].device.type] // row_values)
 
 
 @torch.no_grad()

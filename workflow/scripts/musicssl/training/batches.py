@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import functools
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -191,7 +191,7 @@ class Batches:
         )
 
 
-def prefetch(build: Callable[..., MicroBatch], keys: Iterable[tuple[int, ...]]) -> Iterator[MicroBatch]:
+def prefetch(build: Callable[..., MicroBatch], keys: Iterable[tuple[int, ...]]) -> Generator[MicroBatch, None, None]:
     """Yield ``build(*key)`` for every key in order, a few built ahead on background threads."""
     waiting: deque[Future[MicroBatch]] = deque()
     with ThreadPoolExecutor(LOADER_THREADS, thread_name_prefix="batches") as pool:

@@ -12,7 +12,7 @@ import shutil
 import zlib
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, cast
 
 import torch
 
@@ -59,7 +59,7 @@ def save(path: Path, value: Any) -> dict[str, int]:
     with atomic(path) as part, part.open("wb") as stream:
         checked = _Checked(stream)
         try:
-            torch.save(value, checked)
+            torch.save(value, cast(BinaryIO, checked))
         except RuntimeError:  # torch's writer hides the reason
             if checked.error is None:
                 raise

@@ -77,7 +77,8 @@ def _write_untrained(entry: Hubert | Data2vec, digest: str, world: World, out: P
 def _initial(entry: Hubert | Data2vec, num_clusters: int | None, world: World) -> torch.nn.Module:
     """Return the objective with its initial weights, equal on all ranks."""
     seed_everything(entry.seed)
-    torch.utils.deterministic.fill_uninitialized_memory = False  # a debugging aid that costs a pass over memory
+    # A debugging aid that costs a pass over memory; torch makes the attribute when it runs, mypy does not see it.
+    torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
     objective = models.build_objective(entry, num_clusters).to(world.device)
     world.copy_from_main(objective)
     return objective

@@ -8,7 +8,7 @@ So the result depends on the global batch, not on how many processes shared it.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from typing import Any
 
 import torch
@@ -30,14 +30,14 @@ class Trainer:
         waited_s: time this rank has waited for batches.
     """
 
-    def __init__(self, recipe: Hubert | Data2vec, objective: torch.nn.Module, batches: Batches, world: World) -> None:
+    def __init__(self, recipe: Hubert | Data2vec, objective: Any, batches: Batches, world: World) -> None:
         self.recipe, self.objective, self.batches, self.world = recipe, objective, batches, world
         self.gradients = FlatGradients(objective.parameters())
         self.optimizer = adamw(self.gradients.parameters, recipe.optimizer)
         self.waited_s = 0.0
         self._mine = range(world.rank, batches.sizes.num_micro, world.size)
 
-    def stream(self, start: int) -> Iterator[MicroBatch]:
+    def stream(self, start: int) -> Generator[MicroBatch, None, None]:
         """Yield this rank's micro-batches from update ``start`` to the last."""
         keys = ((update, micro) for update in range(start, self.recipe.updates) for micro in self._mine)
         return prefetch(self.batches.train, keys)
