@@ -155,7 +155,7 @@ def fit(data: Examples, kind: str, protocol: Probe, crop_rows: int, validate: Va
     size = (data.states.shape[1], data.states.shape[2], protocol.hidden_size, data.num_outputs)
     best = Heads(seeds, *size, device)
     fitted = Fitted(best, seeds, rates, np.zeros(len(pairs), np.int64), np.full(len(pairs), -np.inf))
-    training = Training(data, kind, Heads(seeds, *size, device), protocol, crop_rows, rates, seeds)
+    training = Training(data, kind, Heads(seeds, *size, device), protocol, crop_rows, seeds)
     patience = Patience(rates, protocol)
     start = last = time.monotonic()
     for epoch in range(1, protocol.max_epochs + 1):
@@ -177,9 +177,8 @@ class Training:
     """What an epoch changes: weights, moments and dropout of the replicas still training, and the order of items."""
 
     def __init__(
-        self, data: Examples, kind: str, heads: Heads, protocol: Probe, crop_rows: int, rates: Sequence[float],
-        seeds: Sequence[int],
-    ) -> None:  # fmt: skip
+        self, data: Examples, kind: str, heads: Heads, protocol: Probe, crop_rows: int, seeds: Sequence[int]
+    ) -> None:
         self.data, self.kind, self.heads, self.device = data, kind, heads, heads.weights[0].device
         self.adam = Adam(heads)
         self.dropout = Dropout(seeds, protocol.dropout, protocol.hidden_size)

@@ -115,11 +115,12 @@ class Adam:
     @torch.no_grad()
     def step(self, heads: Heads, gradients: Sequence[Tensor], rates: Sequence[float]) -> None:
         """Update the weights in place from stacked gradients, with one rate a replica."""
-        for r, rate in enumerate(rates):
-            parts = ([tensor[r] for tensor in group] for group in (heads.weights, gradients, self.first, self.second))
+        for r, rate in enumerate(rates):  # each call advances its own copy of the step counts
+            stacked = (heads.weights, gradients, self.first, self.second)
+            weights, own, first, second = ([tensor[r] for tensor in group] for group in stacked)
             adam(
-                *parts, [], list(self.steps.clone()), fused=True, amsgrad=False, maximize=False, lr=rate,
-                beta1=BETAS[0], beta2=BETAS[1], weight_decay=0.0, eps=EPS,
+                weights, own, first, second, [], list(self.steps.clone()), fused=True, amsgrad=False, maximize=False,
+                lr=rate, beta1=BETAS[0], beta2=BETAS[1], weight_decay=0.0, eps=EPS,
             )  # fmt: skip
         self.steps += 1
 
