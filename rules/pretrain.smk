@@ -24,7 +24,7 @@ rule pretrain:
         audio=pretrain_audio,
         labels=pretrain_labels,
     output:
-        checkpoint=protected("<results>/models/{model}/checkpoint.pt"),
+        checkpoint=ensure("<results>/models/{model}/checkpoint.pt", non_empty=True),
         metrics=report(
             "<results>/models/{model}/metrics.jsonl",
             caption="../workflow/report/metrics.rst",
