@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+
 from musicssl import models
 from musicssl.config.catalogue import Catalogue
 from musicssl.config.recipes import build_kind
