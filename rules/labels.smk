@@ -1,4 +1,7 @@
-"""Targets of HuBERT: features, centroids, labels. Iteration 2 is a features entry that names a model."""
+"""Targets of HuBERT: features, centroids, labels. Iteration 2 is a features entry that names a model.
+
+What training waits for goes before what waits for training (`priority`).
+"""
 
 
 rule extract_features:
@@ -13,6 +16,7 @@ rule extract_features:
         "<logs>/extract_features/{features}/{corpus}/{shard}.log",
     benchmark:
         "<benchmarks>/extract_features/{features}/{corpus}/{shard}.jsonl"
+    priority: 10
     conda:
         "../envs/train.yaml"
     resources:
@@ -42,6 +46,7 @@ rule fit_kmeans:
         "<logs>/fit_kmeans/{labels}/{corpus}.log",
     benchmark:
         "<benchmarks>/fit_kmeans/{labels}/{corpus}.jsonl"
+    priority: 10
     conda:
         "../envs/cluster.yaml"
     threads: 16
@@ -65,6 +70,7 @@ rule assign_labels:
         "<logs>/assign_labels/{labels}/{corpus}/{shard}.log",
     benchmark:
         "<benchmarks>/assign_labels/{labels}/{corpus}/{shard}.jsonl"
+    priority: 10
     conda:
         "../envs/cluster.yaml"
     params:

@@ -38,6 +38,7 @@ rule pretrain:
         "<benchmarks>/pretrain/{model}.jsonl"
     wildcard_constraints:
         model=one_of(name for name in catalogue.encoders if name in catalogue.trained + catalogue.floors),
+    priority: 10
     conda:
         "../envs/train.yaml"
     threads: 16
@@ -72,6 +73,7 @@ rule export_model:
         "<logs>/export_model/{model}.log",
     wildcard_constraints:
         model=one_of(name for name in catalogue.encoders if name in catalogue.trained + catalogue.floors),
+    priority: 10
     conda:
         "../envs/train.yaml"
     params:
