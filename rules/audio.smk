@@ -17,6 +17,7 @@ rule scan_corpus:
     threads: 8
     params:
         recipe=recipe("corpora", "corpus"),
+        place=lambda wildcards: catalogue.place("corpora", wildcards.corpus),
     script:
         "../workflow/scripts/scan_corpus.py"
 
@@ -36,6 +37,7 @@ rule crop_audio:
         "../envs/audio.yaml"
     params:
         recipe=recipe("corpora", "corpus"),
+        place=place("corpora", "corpus"),
     script:
         "../workflow/scripts/crop_audio.py"
 
@@ -65,5 +67,6 @@ rule index_corpus:
         "../envs/audio.yaml"
     params:
         recipe=recipe("corpora", "corpus"),
+        place=place("corpora", "corpus"),
     script:
         "../workflow/scripts/index_corpus.py"

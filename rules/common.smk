@@ -38,6 +38,11 @@ def recipe(noun, *keys):
     return lambda wildcards: catalogue.recipe(noun, *(wildcards[key] for key in keys))
 
 
+def place(noun, key):
+    "Return a params function: where an entry's data lie. Asking for `input` keeps it out of Snakemake's comparison."
+    return lambda wildcards, input: catalogue.place(noun, wildcards[key])
+
+
 def recipe_beside(wildcards):
     "Return the recipe that belongs into an artefact's folder."
     noun, *names = wildcards.artefact.split("/")
@@ -101,9 +106,11 @@ def pretrain_labels(wildcards):
 
 
 def pretrain_data(wildcards, input):
-    "Return the folders of a model's shards as options of pretrain.py."
-    found = {"--audio": input.get("audio"), "--labels": input.get("labels")}
-    return " ".join(f"{option} {quote(str(Path(files[0]).parent))}" for option, files in found.items() if files)
+    "Return the folders of a model's shards, and how often it logs and saves, as options of pretrain.py."
+    shards = {"--audio": input.get("audio"), "--labels": input.get("labels")}
+    options = {option: str(Path(files[0]).parent) for option, files in shards.items() if files}
+    options |= {f"--{key.replace('_', '-')}": str(n) for key, n in catalogue.place("models", wildcards.model).items()}
+    return " ".join(f"{option} {quote(value)}" for option, value in options.items())
 
 
 def probe_files(models, tasks):

@@ -22,6 +22,7 @@ rule prepare_task:
         "../envs/probe.yaml"
     params:
         recipe=recipe("tasks", "task"),
+        place=lambda wildcards: catalogue.place("tasks", wildcards.task),
     script:
         "../workflow/scripts/prepare_task.py"
 
@@ -46,6 +47,7 @@ rule embed_task:
         gpu=0,
     params:
         recipe=recipe("embeddings", "model", "task"),
+        place=place("tasks", "task"),
     script:
         "../workflow/scripts/embed_task.py"
 

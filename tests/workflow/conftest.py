@@ -1,5 +1,6 @@
 """Run Snakemake on the real Snakefile in a folder of the test's own."""
 
+import os
 import re
 import subprocess
 import sys
@@ -19,16 +20,22 @@ class Workflow:
         for name in ("workflow", "config", "rules", "envs", "Snakefile"):
             (folder / name).symlink_to(ROOT / name)
 
+    @staticmethod
+    def environment() -> dict[str, str]:
+        """Return the environment of an activated installation: its programs on PATH, the library importable."""
+        path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+        return {**os.environ, "PATH": path, "PYTHONPATH": str(ROOT / "workflow/scripts")}
+
     def snakemake(self, *arguments: str, check: bool = True) -> subprocess.CompletedProcess:
         """Run Snakemake and return its output; with ``check``, fail on an error."""
         command = [sys.executable, "-m", "snakemake", "--cores", "2", "--nolock", *arguments]
-        done = subprocess.run(command, cwd=self.folder, capture_output=True, text=True)
+        done = subprocess.run(command, cwd=self.folder, env=self.environment(), capture_output=True, text=True)
         assert not check or done.returncode == 0, done.stdout[-3000:] + done.stderr[-6000:]
         return done
 
     def jobs(self, *arguments: str) -> dict[str, int]:
         """Return how many jobs of each rule a dry-run would run."""
-        text = self.snakemake("--dry-run", "--quiet", "rules", *arguments)
+        text = self.snakemake("--quiet", "rules", "--dry-run", *arguments)
         lines = (text.stdout + text.stderr).splitlines()
         counts = [re.fullmatch(r"(\w+)\s+(\d+)", line.strip()) for line in lines]
         return {match[1]: int(match[2]) for match in counts if match and match[1] != "total"}

@@ -64,10 +64,11 @@ def test_a_typo_stops_snakemake_with_every_problem(workflow, tmp_path) -> None:
     overlay = tmp_path / "typo.yaml"
     overlay.write_text("models: {hubert-base: {temprature: 3}}\nlabels: {mfcc39-k500: {features: mfcc-39}}\n")
     done = workflow.snakemake("-n", "--configfile", str(overlay), check=False)
+    said = done.stdout + done.stderr
     assert done.returncode != 0
-    assert "models.hubert-base.temprature: unknown key; did you mean 'temperature'?" in done.stderr
-    assert "labels.mfcc39-k500.features: no features entry 'mfcc-39'; did you mean 'mfcc39'?" in done.stderr
-    assert "Traceback" not in done.stderr
+    assert "models.hubert-base.temprature: unknown key; did you mean 'temperature'?" in said
+    assert "labels.mfcc39-k500.features: no features entry 'mfcc-39'; did you mean 'mfcc39'?" in said
+    assert "Traceback" not in said
 
 
 def test_lint_finds_nothing(root) -> None:
@@ -80,5 +81,5 @@ def test_lint_finds_nothing(root) -> None:
 def test_profiles_are_understood(workflow, root, profile) -> None:
     flags = ["--workflow-profile", str(root / "config/profiles" / profile)]
     target = "results/miniature/audio/miniature/manifest.json"
-    done = workflow.snakemake("-n", *flags, "--configfile", "config/miniature.yaml", "--", target, check=False)
-    assert done.returncode == 0, done.stderr
+    flags += ["--software-deployment-method", "env-modules"]  # conda is asked for its version even by a dry-run
+    workflow.snakemake("-n", *flags, "--configfile", "config/miniature.yaml", "--", target)

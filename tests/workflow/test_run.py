@@ -95,7 +95,7 @@ def overlaid(finished, tmp_path: Path, values: dict) -> dict[str, int]:
             id="one value of a task",
         ),
         pytest.param({"models": {"music2vec-span5": {"seed": 5}}}, {}, id="an entry nobody uses"),
-        pytest.param({"models": {"hubert-k500-mfcc39": {"log_every": 3}}}, {"write_recipe": 1}, id="a display setting"),
+        pytest.param({"models": {"pretraining": {"checkpoint_every": 3}}}, {}, id="how often to save"),
     ],
 )
 def test_a_change_reruns_exactly_its_dependants(finished, tmp_path, change, expected) -> None:
@@ -114,7 +114,7 @@ def test_a_second_run_gives_the_same_bytes(finished, make_workflow) -> None:
 def test_killed_anywhere_a_run_goes_on_to_the_same_bytes(finished, make_workflow) -> None:
     workflow = make_workflow()
     command = [*TRAINED, "--cores", "2", "--nolock", *LOCAL, *TINY]
-    env = {**os.environ, "PYTHONPATH": str(ROOT / "workflow/scripts")}
+    env = workflow.environment()
     draw = random.Random(0)
     for _ in range(5):
         run = subprocess.Popen(
@@ -130,10 +130,10 @@ def test_killed_anywhere_a_run_goes_on_to_the_same_bytes(finished, make_workflow
     assert not list((workflow.folder / RESULTS).rglob("*.part"))
 
 
-def test_two_runs_may_not_share_a_folder(tmp_path) -> None:
+def test_two_runs_may_not_share_a_folder(workflow, tmp_path) -> None:
     lock = str(tmp_path / "lock")
     command = [sys.executable, "-m", "musicssl.exclusive", lock]
-    env = {**os.environ, "PYTHONPATH": str(ROOT / "workflow/scripts")}
+    env = workflow.environment()
     first = subprocess.Popen([*command, "sleep", "60"], env=env)
     try:
         while not Path(lock).exists() or not Path(lock).read_text():

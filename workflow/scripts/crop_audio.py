@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 def main(snakemake: Any) -> None:
     recipe = snakemake.params.recipe
     files = [f for f in read_files(snakemake.input.files) if f.shard == int(snakemake.wildcards.shard)]
-    crop_shard(files, build(Corpus, recipe["entry"]), recipe["digest"], snakemake.output.audio)
+    crop_shard(files, build(Corpus, recipe["entry"] | snakemake.params.place), recipe["digest"], snakemake.output.audio)
 
 
 if __name__ == "__main__":

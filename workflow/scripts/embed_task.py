@@ -17,7 +17,7 @@ def main(snakemake: Any) -> None:
     """Unpack the job, load the encoder, embed."""
     recipe = snakemake.params.recipe
     runtime.use_threads(snakemake.threads)
-    task = build(Task, recipe["inputs"]["task"]["entry"])
+    task = build(Task, recipe["inputs"]["task"]["entry"] | snakemake.params.place)
     files = snakemake.input.get("encoder")  # every file of the folder, or none
     encoder = frozen(build_kind(recipe["inputs"]["model"]["entry"]), Path(files[0]).parent if files else None)
     write_json(snakemake.output.recipe, recipe)

@@ -18,7 +18,7 @@ def main(snakemake: Any) -> None:
         read_files(snakemake.input.files),
         read_rejected(snakemake.input.quarantine),
         snakemake.input.shards,
-        build(Corpus, recipe["entry"]),
+        build(Corpus, recipe["entry"] | snakemake.params.place),
         recipe["digest"],
         snakemake.output.quarantine,
     )

@@ -18,6 +18,8 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--labels", type=Path, help="folder of label shards, for HuBERT")
     parser.add_argument("--out", type=Path, required=True, help="folder of the model")
     parser.add_argument("--log-file", type=Path, help="log file of rank 0 (torchrun takes --log for its own)")
+    parser.add_argument("--log-every", type=int, default=200, help="updates between rows of metrics.jsonl")
+    parser.add_argument("--checkpoint-every", type=int, default=2500, help="updates between resume states")
     parser.add_argument("--micro-batch-s", type=float, help="seconds of audio in one forward pass (default: a group)")
     return parser.parse_args()
 

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def main(snakemake: Any) -> None:
-    recipe = build(Corpus, snakemake.params.recipe["entry"])
+    recipe = build(Corpus, snakemake.params.recipe["entry"] | snakemake.params.place)
     files, rejected = scan(recipe, snakemake.threads)
     write_rejected(snakemake.output.quarantine, rejected)
     enforce_usable(len(files), rejected, recipe.min_usable_fraction, recipe.root, snakemake.output.quarantine)

@@ -166,7 +166,7 @@ def jobs(corpus, tmp_path):
 
     def run(**changes):
         recipe = {"entry": vars(corpus(**changes)), "digest": "abc"}
-        params = SimpleNamespace(recipe=recipe)
+        params = SimpleNamespace(recipe=recipe, place={})
         files, rejected = tmp_path / "files.csv", tmp_path / "scan-quarantine.csv"
         out = SimpleNamespace(files=files, quarantine=rejected)
         scan_corpus.main(SimpleNamespace(params=params, output=out, threads=2))

@@ -178,7 +178,7 @@ def test_shards_are_balanced_and_complete():
 
 def job(tmp_path, recipe):
     output = SimpleNamespace(files=tmp_path / "out/files.csv", quarantine=tmp_path / "out/scan-quarantine.csv")
-    return SimpleNamespace(params=SimpleNamespace(recipe={"entry": vars(recipe)}), output=output, threads=2)
+    return SimpleNamespace(params=SimpleNamespace(recipe={"entry": vars(recipe)}, place={}), output=output, threads=2)
 
 
 def test_script_stops_when_too_little_is_usable_and_keeps_the_table(corpus, sound, music, tmp_path, caplog):

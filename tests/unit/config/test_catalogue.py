@@ -2,6 +2,7 @@
 
 import copy
 import dataclasses
+import re
 import subprocess
 import sys
 
@@ -101,6 +102,7 @@ def test_every_problem_is_listed_once_with_the_nearest_name(paper: dict) -> None
         ("models", "x", {"base": "music2vec-vanilla"}, "models.x: duplicate of models.music2vec-vanilla"),
         ("features", "hubert-k2000-mfcc39-l6", {"layer": 13}, "has 12 layers"),
         ("features", "hubert-k2000-mfcc39-l6", {"model": "hubert-k2000-iter2"}, "is a circle"),
+        ("corpora", "music1000h", {"root": ""}, "corpora.music1000h.root: missing; name the folder"),
         ("features", "mfcc39", {"frame_rate_hz": 75}, "features.mfcc39.frame_rate_hz: 75 does not fit"),
         ("tasks", "gs-key", {"metrics": ["accuracy"]}, "tasks.gs-key.metrics: no 'accuracy' for key"),
         ("studies", "table1", {"tasks": ["mttt"]}, "studies.table1.tasks: no tasks entry 'mttt'; did you mean 'mtt'?"),
@@ -146,12 +148,21 @@ def test_recipes_are_builtins_and_rebuild_their_class(paper: dict) -> None:
     catalogue = Catalogue(paper)
     for name in catalogue.names("models"):
         entry = catalogue.recipe("models", name)["entry"]
-        built = recipes.build_kind(entry)
-        assert dataclasses.asdict(built) == entry
+        built = dataclasses.asdict(recipes.build_kind(entry))
+        assert {key: built[key] for key in entry} == entry
+        assert not set(entry) & set(catalogue.place("models", name))
     built = recipes.build_kind(catalogue.entry("models", "music2vec-vanilla"))
     assert isinstance(built, recipes.Data2vec)
     assert isinstance(built.schedule, recipes.TriStageSchedule)
     assert isinstance(built.architecture, recipes.Architecture)
+
+
+def test_no_recipe_says_where_something_runs(paper: dict) -> None:
+    catalogue = Catalogue(paper)
+    assert catalogue.place("corpora", "music1000h") == {"root": "data/music1000h"}
+    assert catalogue.place("models", "music2vec-vanilla") == {"log_every": 200, "checkpoint_every": 2500}
+    text = str(catalogue.recipe("probes", "hubert-k2000-iter2", "gs-key"))
+    assert not re.search("'(root|log_every|checkpoint_every)'", text)
 
 
 def test_floors_beside_a_branch_are_of_its_paradigm(paper: dict) -> None:

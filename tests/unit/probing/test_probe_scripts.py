@@ -56,7 +56,7 @@ def test_embed_and_probe_fit_together(tmp_path):
         "embed_task",
         input=Files(table=items, task=tmp_path / "task.json", encoder=[]),
         output=Files(embeddings=out / "embeddings.npy", index=out / "embeddings.json", recipe=out / "recipe.json"),
-        params=SimpleNamespace(recipe=embeddings),
+        params=SimpleNamespace(recipe=embeddings, place={}),
     )
     call(
         "probe",

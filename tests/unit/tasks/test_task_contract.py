@@ -174,7 +174,9 @@ def test_prepare_task_writes_the_three_files(roots, tmp_path):
 
     task = entry("gtzan", "rhythm", roots["gtzan"], options={"annotation": "A", "crop_s": 10.0})
     job = SimpleNamespace(
-        params=SimpleNamespace(recipe={"name": "gtzan-rhythm", "digest": "0" * 10, "entry": dataclasses.asdict(task)}),
+        params=SimpleNamespace(
+            recipe={"name": "gtzan-rhythm", "digest": "0" * 10, "entry": dataclasses.asdict(task)}, place={}
+        ),
         output=SimpleNamespace(table=str(tmp_path / "items.csv")),
     )
     prepare_task.main(job)

@@ -32,6 +32,12 @@ def deciding(cls: type, entry: Mapping[str, Any]) -> dict[str, Any]:
     return {f.name: entry[f.name] for f in fields(cls) if f.metadata.get("digest", True)}
 
 
+def class_of(noun: str, entry: Mapping[str, Any]) -> type:
+    """Return the recipe class of an entry."""
+    by_noun = {"corpora": recipes.Corpus, "labels": recipes.Labels, "miniature": recipes.Miniature}
+    return recipes.BY_KIND[entry["kind"]] if noun in ("features", "models") else by_noun.get(noun, recipes.Task)
+
+
 class Catalogue:
     """Read-only view of a validated configuration; the only thing rules ask.
 
@@ -124,6 +130,11 @@ class Catalogue:
         """The synthetic data's entry, or an empty mapping where none is configured."""
         return self.entries["miniature"].get("miniature", {})
 
+    def place(self, noun: str, name: str) -> dict[str, Any]:
+        """Return the fields of an entry that say where or how visibly it runs; no recipe holds them."""
+        entry = self.entry(noun, name)
+        return {key: value for key, value in entry.items() if key not in deciding(class_of(noun, entry), entry)}
+
     # ------------------------------------------------------------ recipes
 
     def recipe(self, noun: str, *names: str) -> Recipe:
@@ -139,6 +150,7 @@ class Catalogue:
         return self._recipes[key]
 
     def _make(self, noun: str, name: str, entry: dict[str, Any], decides: Any, inputs: dict[str, Recipe]) -> Recipe:
+        entry = deciding(class_of(noun, entry), entry)
         digest = digest_of([noun, decides, {role: recipe["digest"] for role, recipe in inputs.items()}])
         return {"noun": noun, "name": name, "digest": digest, "entry": entry, "inputs": inputs}
 

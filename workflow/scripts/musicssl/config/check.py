@@ -121,6 +121,8 @@ def relations(entries: Entries) -> list[str]:
     """Return what is wrong between entries whose references exist: circles, rates, sizes."""
     problems = circles(entries)
     for name, values in entries["corpora"].items():
+        if not values["root"]:
+            problems.append(f"corpora.{name}.root: missing; name the folder of the audio")
         if values["min_clip_s"] > values["clip_s"]:
             problems.append(f"corpora.{name}.min_clip_s: {values['min_clip_s']} is longer than clip_s")
     for name, values in entries["features"].items():
@@ -138,6 +140,8 @@ def relations(entries: Entries) -> list[str]:
         if "architecture" in values:
             problems += [f"models.{name}.{text}" for text in pretraining_problems(values, entries)]
     for name, values in entries["tasks"].items():
+        if not values["root"]:
+            problems.append(f"tasks.{name}.root: missing; name the folder of the dataset")
         wrong = [m for m in values["metrics"] if m not in METRICS[values["kind"]]]
         problems += [
             f"tasks.{name}.metrics: no {m!r} for {values['kind']}{nearest(m, METRICS[values['kind']])}" for m in wrong

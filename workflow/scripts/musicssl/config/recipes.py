@@ -3,7 +3,7 @@
 A config entry is validated into one of these classes by :mod:`musicssl.config.catalogue` and travels to a job as the
 nested dictionary ``asdict`` makes of it; the job rebuilds the class with :func:`build`. Fields have no defaults: a
 value that decides a result stands in ``config/*.yaml``, with its unit and source. Fields marked ``where()`` say where
-or how visibly something runs, not what comes out; they stay outside the digest.
+or how visibly something runs, not what comes out; they reach a job beside its recipe, not in it.
 
 Conventions: ``_s`` seconds, ``_hz`` hertz, ``num_`` counts. Only the standard library is imported.
 """
@@ -17,9 +17,9 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal
 
 
-def where() -> Any:
-    """Return a field that locates or displays work and is left out of the digest."""
-    return field(metadata={"digest": False})
+def where(default: Any) -> Any:
+    """Return a field that locates or displays work: it has a default, and stays out of recipes and digests."""
+    return field(default=default, metadata={"digest": False})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,7 +36,7 @@ class Recipe:
 class Corpus(Recipe):
     """Audio for pre-training, cut into clips and stored as int16 shards."""
 
-    root: str = where()
+    root: str = where("")
     sample_rate_hz: int
     clip_s: float
     min_clip_s: float
@@ -179,8 +179,8 @@ class Pretraining(Recipe):
     schedule: PolynomialSchedule | TriStageSchedule
     valid_every: int
     code_version: int
-    log_every: int = where()
-    checkpoint_every: int = where()
+    log_every: int = where(200)
+    checkpoint_every: int = where(2500)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -288,7 +288,7 @@ class Task(Recipe):
     probe: Probe
     options: dict[str, bool | int | float | str]
     code_version: int
-    root: str = where()
+    root: str = where("")
 
 
 # ---------------------------------------------------------------- studies
@@ -312,7 +312,7 @@ class Study(Recipe):
 class Miniature(Recipe):
     """Synthesised music, written in the datasets' real layouts; ``items`` are train, validation and test counts."""
 
-    root: str = where()
+    root: str = where("")
     seed: int
     num_tracks: int
     track_s: float
