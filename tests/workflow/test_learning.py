@@ -15,7 +15,9 @@ def curves(make_workflow):
     workflow = make_workflow()
     models = ("hubert-k500-mfcc39", "music2vec-vanilla")
     targets = [str(RESULTS / f"models/{model}/metrics.jsonl") for model in models]
-    workflow.snakemake("--configfile", "config/miniature.yaml", "--set-threads", "pretrain=1", "--", *targets)
+    workflow.snakemake(
+        "--configfile", "config/miniature.yaml", "--set-threads", "pretrain=1", "fit_kmeans=1", "--", *targets
+    )
     rows = {}
     for model, target in zip(models, targets):
         lines = (workflow.folder / target).read_text().splitlines()
