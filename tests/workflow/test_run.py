@@ -59,6 +59,13 @@ def test_the_encoder_loads_as_a_hugging_face_model(finished) -> None:
     assert [tuple(state.shape) for state in states] == [(1, 49, 96)] * 4
 
 
+def test_training_logs_as_often_as_configured(finished) -> None:
+    lines = (finished.folder / RESULTS / "models/hubert-k500-mfcc39/metrics.jsonl").read_text().splitlines()
+    rows = [json.loads(line) for line in lines]
+    assert [row["update"] for row in rows if row["split"] == "train"] == [2, 4, 6, 8, 10, 12]
+    assert [row["update"] for row in rows if row["split"] == "valid"] == [6, 12]
+
+
 def test_nothing_is_left_to_do(finished) -> None:
     assert finished.jobs(*TINY) == {}
 

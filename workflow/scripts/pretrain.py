@@ -42,6 +42,7 @@ def main() -> None:
     logger = logging.getLogger("pretrain")
     try:
         recipe = read_recipe(args.recipe)
+        recipe["entry"] |= {"log_every": args.log_every, "checkpoint_every": args.checkpoint_every}
         logger.info("pretrain %s, recipe %s, git %s", recipe["name"], recipe["digest"], runtime.git_revision())
         from musicssl.training import pretrain  # heavy: only after the log is open
 
