@@ -12,7 +12,6 @@ from __future__ import annotations
 import argparse
 import json
 import logging
-import resource
 import subprocess
 import sys
 import tempfile
@@ -31,6 +30,7 @@ from musicssl.cluster.executors import open_executor
 from musicssl.cluster.kmeans import fit, lloyd
 from musicssl.cluster.seeding import distinct, seed_centroids
 from musicssl.config.recipes import Labels
+from musicssl.runtime import peak_resident_bytes
 
 ITERATIONS = 5
 SEED_ROWS = 30_000  # scikit-learn's init_size at batch 10 000
@@ -233,7 +233,7 @@ ROUNDS = {
 
 def peak_mb() -> float:
     """Return this process' peak resident memory so far, page cache of mapped files included."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    return peak_resident_bytes() / 2**20
 
 
 def compete(name: str, arguments: argparse.Namespace, folder: Path) -> dict[str, Any]:

@@ -104,6 +104,7 @@ def test_asked_to_stop_saves_and_goes_on(corpus, reference_of_two, tmp_path, mon
 
 
 def test_a_rank_killed_under_torchrun_ends_the_job_and_the_next_goes_on(corpus, reference_of_two, tmp_path):
+    """Rank 1 dies in update 8, once rank 0 has begun update 7, so has saved update 6."""
     recipe = kit.recipe(kit.HUBERT)
     write_json(tmp_path / "recipe.json", recipe)
     out = tmp_path / "model"
@@ -111,6 +112,7 @@ def test_a_rank_killed_under_torchrun_ends_the_job_and_the_next_goes_on(corpus, 
         sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2",
         HERE / "training_worker.py", "--recipe", tmp_path / "recipe.json", "--audio", corpus[0],
         "--labels", corpus[1], "--out", out, "--log-file", tmp_path / "log",
+        "--log-every", "1", "--checkpoint-every", "3",
     ]  # fmt: skip
     changes = {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(SCRIPTS), "TEST_SIGNAL": f"1 7 {int(signal.SIGKILL)}"}
     job = subprocess.run(list(map(str, command)), env=os.environ | changes, capture_output=True, text=True, timeout=120)

@@ -10,6 +10,8 @@ import logging
 import os
 import platform
 import random
+import re
+import resource
 import subprocess
 import sys
 import threading
@@ -102,6 +104,18 @@ def device() -> Any:
     if torch.cuda.is_available():
         return torch.device("cuda", int(os.environ.get("LOCAL_RANK", 0)))
     return torch.device("cpu")
+
+
+def peak_resident_bytes() -> int:
+    """Return the most memory this process has held at once.
+
+    Linux lets ``ru_maxrss`` start at the peak of the process that spawned this one; its own status file does not.
+    """
+    status = Path("/proc/self/status")
+    if status.exists():
+        return int(re.search(r"VmHWM:\s+(\d+) kB", status.read_text())[1]) * 1024
+    unit = 1 if sys.platform == "darwin" else 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
 
 
 def die_with_parent(poll_s: float = 0.5) -> None:

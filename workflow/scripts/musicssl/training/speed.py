@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import logging
-import resource
-import sys
 import time
 from typing import Any
 
 import torch
 
 from ..config.recipes import Data2vec, Hubert
+from ..runtime import peak_resident_bytes
 from . import flops
 from .distributed import World
 
@@ -76,5 +75,4 @@ def peak_memory(device: torch.device) -> int:
     """Return the most memory this process has held: on the GPU, or in all on a machine without."""
     if device.type == "cuda":
         return torch.cuda.max_memory_allocated(device)
-    unit = 1 if sys.platform == "darwin" else 1024
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
+    return peak_resident_bytes()
