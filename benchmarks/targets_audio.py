@@ -11,6 +11,7 @@ import argparse
 import sys
 import tempfile
 import time
+from dataclasses import asdict
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "workflow" / "scripts"))
@@ -22,6 +23,7 @@ import torch
 import torchaudio.compliance.kaldi
 import torchaudio.functional
 
+from musicssl.artefacts import RaggedShard
 from musicssl.audio.crop import crop_shard
 from musicssl.audio.scan import scan
 from musicssl.cluster.features import extract_shard
@@ -29,7 +31,10 @@ from musicssl.config.recipes import Corpus, MfccFeatures
 
 RATE = 16000
 TARGET = 0.85  # of decoding and resampling alone
-MFCC39 = MfccFeatures(kind="mfcc", num_ceps=13, num_mel_bins=23, frame_rate_hz=100, code_version=1)
+MFCC39 = MfccFeatures(
+    kind="mfcc", num_ceps=13, num_mel_bins=23, frame_rate_hz=100, sample_fraction=1.0, sample_seed=0, code_version=1
+)
+FEATURES = {"name": "mfcc39", "digest": "benchmark", "entry": asdict(MFCC39), "inputs": {}}
 
 
 def decode_resample(paths):
@@ -54,7 +59,7 @@ def bare_mfcc(waves, clip_s):
 def ours(files, recipe, folder):
     """Run crop_audio and extract_features of one shard."""
     crop_shard(files, recipe, "benchmark", folder / "audio.npy")
-    extract_shard(folder / "audio.npy", folder / "mfcc39.npy", MFCC39, "benchmark", "benchmark")
+    extract_shard(RaggedShard(folder / "audio.npy"), folder / "mfcc39.npy", FEATURES)
 
 
 def timed(function, *args):

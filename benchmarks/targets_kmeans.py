@@ -2,9 +2,10 @@
 
 Peers: fairseq's recipe (scikit-learn MiniBatchKMeans with the arguments of examples/hubert/simple_kmeans), faiss.Kmeans
 from the same start, scikit-learn's k-means++ and fairseq's NumPy label dump. Every contestant runs alone in a fresh
-process, so peak memory is its own. Frames are synthetic: smooth latent paths, mixed non-linearly, with noise.
+process, so peak memory is its own. Frames are MFCC (or a layer of an untrained encoder) of the music in a folder;
+without one they are synthetic: smooth latent paths, mixed non-linearly, with noise.
 
-    python benchmarks/targets_kmeans.py --hours 1 --k 2000 --dim 39
+    python benchmarks/targets_kmeans.py --music FOLDER --hours 20 --k 2000 --dim 39
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "workflow" / "scripts"))
 
 from musicssl.artefacts import RaggedWriter, open_all
-from musicssl.cluster.assign import assign_shard
+from musicssl.cluster.assign import write_labels
 from musicssl.cluster.blocks import BLOCK_ROWS, Rows, cut
 from musicssl.cluster.executors import open_executor
 from musicssl.cluster.kmeans import fit, lloyd
@@ -39,7 +40,7 @@ CLIP_S = 30
 
 def recipe(num_clusters: int, tolerance: float) -> Labels:
     """Return the labels recipe that is timed."""
-    sampling = {"sample_fraction": 1.0, "num_restarts": 2, "seed": 0, "reseed_empty": True}
+    sampling = {"num_restarts": 2, "seed": 0, "reseed_empty": True}
     stopping = {"max_iterations": 100, "tolerance": tolerance, "code_version": 1}
     return Labels(features="synthetic", num_clusters=num_clusters, **sampling, **stopping)
 
@@ -52,14 +53,70 @@ def synthesise(folder: Path, hours: float, width: int) -> None:
     num_clips = max(1, round(hours * 3600 / CLIP_S))
     for shard, first in enumerate(range(0, num_clips, 100)):
         count = min(100, num_clips - first)
-        with RaggedWriter(
-            folder / f"{shard:03d}.npy", dtype, (width,), "bench", frame_rate_hz=rate, splits=["train"] * count
-        ) as writer:
+        with RaggedWriter(folder / f"{shard:03d}.npy", dtype, (width,), "bench", frame_rate_hz=rate) as writer:
             for clip in range(count):
                 steps = rng.normal(0, 1, (CLIP_S * rate, 24)) * rng.gamma(1, 0.2, 24)
                 latent = 6 * np.sin(np.cumsum(steps, axis=0) / 8 + rng.uniform(0, 7, 24))
                 frames = latent @ mix[0] + np.maximum(latent, 0) @ mix[1] + rng.normal(0, 6, (len(latent), width))
                 writer.append(f"{first + clip}", frames + 20)
+
+
+def extract(folder: Path, hours: float, width: int, music: str, threads: int) -> None:
+    """Write frames of real music, all its clips in turn, again and again: MFCC, or layer 6 of an untrained encoder.
+
+    From the second time round a little noise (1 % of each dimension's deviation) keeps the frames distinct.
+    """
+    rng = np.random.default_rng(0)
+    rate, dtype = (50, np.float16) if width >= 512 else (100, np.float32)
+    clips = [vectors for vectors in real_clips(width, music, hours, threads) if len(vectors) >= CLIP_S * rate // 2]
+    noise = np.float32(0.01) * np.concatenate(clips[:20]).std(axis=0, dtype=np.float32)
+    num_frames, clip, shard = round(hours * 3600 * rate), 0, 0
+    while num_frames > 0:
+        with RaggedWriter(folder / f"{shard:03d}.npy", dtype, (width,), "bench", frame_rate_hz=rate) as writer:
+            while num_frames > 0 and len(writer.ids) < 100:
+                frames = clips[clip % len(clips)][:num_frames].astype(np.float32)
+                if clip >= len(clips):
+                    frames += noise * rng.standard_normal(frames.shape, dtype=np.float32)
+                writer.append(str(clip), frames)
+                num_frames, clip = num_frames - len(frames), clip + 1
+        shard += 1
+
+
+def real_clips(width: int, music: str, hours: float, threads: int) -> list[Any]:
+    """Return frame vectors of real clips, enough for ``hours`` or all there are (15 minutes through the encoder)."""
+    from musicssl.audio.crop import crop_shard
+    from musicssl.audio.scan import scan
+    from musicssl.config.recipes import Corpus
+
+    corpus = Corpus(
+        root=music, sample_rate_hz=16000, clip_s=CLIP_S, min_clip_s=CLIP_S, min_file_s=1.0, silence_dbfs=-70.0,
+        min_usable_fraction=0.0, valid_fraction=0.0, num_shards=1, seed=0,
+    )  # fmt: skip
+    with tempfile.TemporaryDirectory() as name:
+        crop_shard(scan(corpus, threads)[0], corpus, "bench", Path(name, "audio.npy"))
+        audio = open_all([Path(name, "audio.npy")])[0]
+        if width < 512:
+            from musicssl.audio.decode import to_float32
+            from musicssl.audio.mfcc import mfcc
+
+            return [mfcc(to_float32(audio[i]), width // 3, 23) for i in range(min(len(audio), round(hours * 120)))]
+        return layer_six(audio, min(len(audio), 30), threads)
+
+
+def layer_six(audio: Any, count: int, threads: int) -> list[Any]:
+    """Return layer 6 (T, 768) float16 of an untrained HuBERT base for the first clips."""
+    import torch
+    from transformers import HubertConfig, HubertModel
+
+    from musicssl.audio.decode import to_float32
+    from musicssl.models import layer_output
+
+    torch.manual_seed(0)
+    torch.set_num_threads(threads)
+    encoder = HubertModel(HubertConfig()).eval()
+    waves = (torch.from_numpy(to_float32(audio[i]))[None] for i in range(count))
+    with torch.no_grad():
+        return [layer_output(encoder, wave, 6)[0].numpy().astype(np.float16) for wave in waves]
 
 
 def load(folder: Path) -> Any:
@@ -187,8 +244,14 @@ def assign_ours(folder: Path, k: int, threads: int) -> dict[str, Any]:
     shard = load(folder)[0]
     centroids = first_centroids([shard], k)
     with open_executor("threads", threads) as executor:
-        seconds = best_of(lambda: assign_shard(shard, centroids, folder / "out" / "labels.npy", "bench", executor))
+        seconds = best_of(
+            lambda: write_labels(clips_of(shard), centroids, folder / "out" / "labels.npy", "bench", executor)
+        )
     return {"frames_per_s": len(shard.data) / seconds, "peak_mb": peak_mb()}
+
+
+def clips_of(shard: Any) -> Any:
+    return zip(shard.ids, map(shard.__getitem__, range(len(shard))), strict=True)
 
 
 def assign_fairseq(folder: Path, k: int, threads: int) -> dict[str, Any]:
@@ -284,6 +347,7 @@ def rows(title: str, results: list[dict[str, Any]], features_mb: float, k: int, 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--music", help="folder of audio files; synthetic frames without one")
     parser.add_argument("--hours", type=float, default=1.0, help="audio the frames stand for")
     parser.add_argument("--k", type=int, default=2000, help="clusters")
     parser.add_argument("--dim", type=int, default=39, help="width; from 512 on, 50 Hz and float16")
@@ -299,10 +363,15 @@ def main() -> None:
         return
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        synthesise(folder, arguments.hours, arguments.dim)
+        if arguments.music:
+            extract(folder, arguments.hours, arguments.dim, arguments.music, arguments.threads)
+        else:
+            synthesise(folder, arguments.hours, arguments.dim)
         num_frames = sum(len(shard.data) for shard in load(folder))
         features_mb = sum(shard.data.nbytes for shard in load(folder)) / 2**20
-        print(f"k = {arguments.k}, width {arguments.dim}, {num_frames} frames, {arguments.threads} threads\n")
+        source = "music" if arguments.music else "synthetic"
+        title = f"k = {arguments.k}, width {arguments.dim}, {num_frames} frames ({source}), {arguments.threads} threads"
+        print(f"### {title}\n")
         print("| what | ours | peer | ratio |\n|---|---|---|---|", flush=True)
         for title in arguments.only:
             results = [compete(contestant, arguments, folder) for contestant in ROUNDS[title]]

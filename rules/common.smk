@@ -79,6 +79,12 @@ def feature_encoder(wildcards):
     return encoder_files(model) if model else []
 
 
+def label_encoder(wildcards):
+    "Return the encoder whose layer these labels cluster; nothing for other labels."
+    model = catalogue.entry("features", catalogue.entry("labels", wildcards.labels)["features"]).get("model")
+    return encoder_files(model) if model else []
+
+
 def encoder_files(model):
     return [f"<results>/models/{model}/encoder/{name}" for name in ("config.json", "model.safetensors")]
 

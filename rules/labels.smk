@@ -5,7 +5,7 @@ What training waits for goes before what waits for training (`priority`).
 
 
 rule extract_features:
-    "Compute one shard of feature vectors: MFCC, or a layer of a trained encoder."
+    "Compute the vectors of one shard's drawn clips: MFCC, chroma, CQT, or a layer of a trained encoder."
     input:
         audio="<results>/audio/{corpus}/shards/{shard}.npy",
         encoder=feature_encoder,
@@ -50,18 +50,20 @@ rule fit_kmeans:
     conda:
         "../envs/cluster.yaml"
     threads: 16
+    resources:
+        tasks=1,  # of one srun: dask scheduler, client and workers where the entry says `cluster: slurm`
     params:
         recipe=recipe("labels", "labels", "corpus"),
+        place=place("labels", "labels"),
     script:
         "../workflow/scripts/fit_kmeans.py"
 
 
 rule assign_labels:
-    "Give every frame of one shard its nearest centroid."
+    "Give every frame of one shard its nearest centroid, without storing its features."
     input:
-        features=lambda wildcards: "<results>/features/{}/{}/{}.npy".format(
-            catalogue.entry("labels", wildcards.labels)["features"], wildcards.corpus, wildcards.shard
-        ),
+        audio="<results>/audio/{corpus}/shards/{shard}.npy",
+        encoder=label_encoder,
         centroids="<results>/labels/{labels}/{corpus}/centroids.npy",
     output:
         labels=ensure("<results>/labels/{labels}/{corpus}/{shard}.npy", non_empty=True),
@@ -72,7 +74,9 @@ rule assign_labels:
         "<benchmarks>/assign_labels/{labels}/{corpus}/{shard}.jsonl"
     priority: 10
     conda:
-        "../envs/cluster.yaml"
+        "../envs/train.yaml"
+    resources:
+        gpu=0,
     params:
         recipe=recipe("labels", "labels", "corpus"),
     script:

@@ -1,5 +1,6 @@
-"""Label every frame of one feature shard with its nearest centroid."""
+"""Label every frame of one audio shard with its nearest centroid; features are made on the fly."""
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from musicssl import runtime
@@ -9,18 +10,29 @@ if TYPE_CHECKING:
 
 
 def main(snakemake: Any) -> None:
-    """Assign one shard."""
     import numpy as np
 
     from musicssl.artefacts import RaggedShard
-    from musicssl.cluster.assign import assign_shard
+    from musicssl.cluster.assign import write_labels
     from musicssl.cluster.executors import open_executor
+    from musicssl.cluster.features import extractor
 
     recipe = snakemake.params.recipe
-    features = RaggedShard(str(snakemake.input.features), recipe["inputs"]["features"]["digest"])
+    features = recipe["inputs"]["features"]
+    audio = RaggedShard(snakemake.input.audio, features["inputs"]["corpus"]["digest"])
+    runtime.use_threads(snakemake.threads)
+    encoder = snakemake.input.get("encoder")  # every file of the folder, or none
+    source = extractor(features, Path(encoder[0]).parent if encoder else None)
     centroids = np.load(str(snakemake.input.centroids))
+    if centroids.shape[1] != source.width:
+        raise runtime.UserError(
+            f"{snakemake.input.centroids}: centroids of width {centroids.shape[1]}, but {features['name']} vectors "
+            f"have {source.width}; delete the centroids and rerun"
+        )
+    attrs = {"frame_rate_hz": features["entry"]["frame_rate_hz"], "splits": audio.attrs["splits"]}
     with open_executor("threads", snakemake.threads) as executor:
-        assign_shard(features, centroids, str(snakemake.output.labels), recipe["digest"], executor)
+        clips = source.clips(audio, range(len(audio)))
+        write_labels(clips, centroids, str(snakemake.output.labels), recipe["digest"], executor, **attrs)
 
 
 if __name__ == "__main__":

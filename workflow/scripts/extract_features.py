@@ -1,11 +1,11 @@
-"""Compute one shard of feature vectors."""
+"""Compute the feature vectors of one shard's drawn clips."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from musicssl import runtime
+from musicssl.artefacts import RaggedShard
 from musicssl.cluster.features import extract_shard
-from musicssl.config.recipes import build_kind
 
 if TYPE_CHECKING:
     snakemake: Any
@@ -14,15 +14,9 @@ if TYPE_CHECKING:
 def main(snakemake: Any) -> None:
     recipe = snakemake.params.recipe
     runtime.use_threads(snakemake.threads)
+    audio = RaggedShard(snakemake.input.audio, recipe["inputs"]["corpus"]["digest"])
     encoder = snakemake.input.get("encoder")  # every file of the folder, or none
-    extract_shard(
-        snakemake.input.audio,
-        snakemake.output.features,
-        build_kind(recipe["entry"]),
-        recipe["digest"],
-        recipe["inputs"]["corpus"]["digest"],
-        Path(encoder[0]).parent if encoder else None,
-    )
+    extract_shard(audio, snakemake.output.features, recipe, Path(encoder[0]).parent if encoder else None)
 
 
 if __name__ == "__main__":

@@ -9,10 +9,10 @@ if TYPE_CHECKING:
 
 
 def main(snakemake: Any) -> None:
-    """Fit on threads, or on dask workers when ``params.cluster`` asks for them."""
+    """Fit on threads, or on dask workers where the entry's ``cluster`` asks for them."""
     from musicssl.cluster.job import fit_files, fit_with_srun
 
-    cluster = getattr(snakemake.params, "cluster", "threads")
+    cluster = snakemake.params.place["cluster"]
     job = {
         "features": [str(path) for path in snakemake.input.features],
         "recipe": snakemake.params.recipe,

@@ -25,7 +25,6 @@ def recipe():
     def make(num_clusters=8, **fields):
         values = {
             "features": "mfcc39",
-            "sample_fraction": 1.0,
             "num_restarts": 1,
             "max_iterations": 50,
             "tolerance": 0.0,
@@ -42,13 +41,12 @@ def recipe():
 def shards(tmp_path):
     """Return a function writing arrays as feature shards of uneven clips and opening them."""
 
-    def make(*arrays, dtype=np.float32, splits="train", clip=97, folder="features"):
+    def make(*arrays, dtype=np.float32, clip=97, folder="features"):
         paths = []
         for s, array in enumerate(arrays):
             path = tmp_path / folder / f"{s:03d}.npy"
             bounds = [*range(0, max(1, len(array)), clip), len(array)]
-            marks = [splits] * (len(bounds) - 1) if isinstance(splits, str) else splits
-            with RaggedWriter(path, dtype, array.shape[1:], DIGEST, frame_rate_hz=100, splits=marks) as writer:
+            with RaggedWriter(path, dtype, array.shape[1:], DIGEST, frame_rate_hz=100) as writer:
                 for c, (start, stop) in enumerate(itertools.pairwise(bounds)):
                     writer.append(f"song{s}.wav#{c}", array[start:stop])
             paths.append(path)

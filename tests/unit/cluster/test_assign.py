@@ -1,12 +1,14 @@
 """Labels equal a brute-force argmin, and keep clips."""
 
+import sys
+
 import faiss
 import numpy as np
 import pytest
 
 from musicssl.artefacts import RaggedShard
 from musicssl.cluster import nearest
-from musicssl.cluster.assign import assign_shard
+from musicssl.cluster.assign import write_labels
 from musicssl.cluster.executors import open_executor
 from musicssl.runtime import UserError
 
@@ -51,22 +53,26 @@ def test_gpu_search_gives_the_same_labels(monkeypatch):
     np.testing.assert_allclose(gpu_distances, distances, rtol=1e-4)
 
 
+def clips_of(shard):
+    return zip(shard.ids, map(shard.__getitem__, range(len(shard))), strict=True)
+
+
 @pytest.mark.parametrize("dtype", [np.float32, np.float16])
 def test_label_shard_keeps_clips(clouds, shards, tmp_path, monkeypatch, dtype):
     monkeypatch.setattr("musicssl.cluster.assign.BLOCK_ROWS", 700)
-    marks = ["train", "valid"] * 15 + ["train"]
-    (features,) = shards(clouds, dtype=dtype, splits=marks)
+    monkeypatch.setattr("musicssl.cluster.assign.TILE_ROWS", 300)
+    (features,) = shards(clouds, dtype=dtype)
     centroids = clouds[::100].copy()
     exact = brute_force(clouds.astype(dtype), centroids)
     written = []
     for count in (1, 3):
         with open_executor("threads", count) as executor:
-            assign_shard(features, centroids, tmp_path / f"{count}.npy", "labels0000", executor)
+            write_labels(clips_of(features), centroids, tmp_path / f"{count}.npy", "labels0000", executor, splits=[])
         labels = RaggedShard(tmp_path / f"{count}.npy", "labels0000")
         written.append((labels.path.read_bytes(), labels.path.with_suffix(".json").read_text()))
     assert written[0] == written[1]
     assert labels.ids == features.ids
-    assert labels.attrs == {"num_clusters": 30, "frame_rate_hz": 100, "splits": marks}
+    assert labels.attrs == {"num_clusters": 30, "splits": []}
     assert labels.data.dtype == np.uint16
     np.testing.assert_array_equal(labels.offsets, features.offsets)
     np.testing.assert_array_equal(labels[7][10:20], exact.argmin(1)[97 * 7 + 10 : 97 * 7 + 20])
@@ -75,31 +81,33 @@ def test_label_shard_keeps_clips(clouds, shards, tmp_path, monkeypatch, dtype):
     assert (picked <= exact.min(1) + 1e-4).all()
 
 
-def test_many_clusters_need_four_bytes(shards, tmp_path, threads):
+def test_many_clusters_need_four_bytes(tmp_path, threads):
     centroids = (np.arange(65537)[:, None] >> np.arange(17) & 1).astype(np.float32)  # label in binary
-    (features,) = shards(centroids[[65536, 3]] + 0.2)
-    assign_shard(features, centroids, tmp_path / "labels.npy", "labels0000", threads)
+    clips = [("a", centroids[[65536, 3]] + np.float32(0.2))]
+    write_labels(clips, centroids, tmp_path / "labels.npy", "labels0000", threads)
     labels = RaggedShard(tmp_path / "labels.npy")
     assert labels.data.dtype == np.uint32
     assert labels.data.tolist() == [65536, 3]
 
 
-def test_empty_shard(shards, tmp_path, threads):
-    (features,) = shards(np.empty((0, 4), np.float32), splits=["train"])
-    assign_shard(features, np.eye(4, dtype=np.float32), tmp_path / "labels.npy", "labels0000", threads)
-    assert RaggedShard(tmp_path / "labels.npy").lengths().tolist() == [0]
+def test_no_frames_and_no_clips(tmp_path, threads):
+    for name, clips in (("clip", [("a", np.empty((0, 4), np.float32))]), ("none", [])):
+        write_labels(clips, np.eye(4, dtype=np.float32), tmp_path / f"{name}.npy", "labels0000", threads)
+    assert RaggedShard(tmp_path / "clip.npy").lengths().tolist() == [0]
+    assert RaggedShard(tmp_path / "none.npy").lengths().tolist() == []
 
 
-def test_complaints(clouds, shards, tmp_path, threads, monkeypatch):
-    monkeypatch.setattr("musicssl.cluster.blocks.TILE_ROWS", 200)
-    spoilt = clouds.copy()
-    spoilt[97 * 9 + 3, 0] = np.nan
-    (features,) = shards(spoilt)
-    with pytest.raises(UserError, match=r"features/000\.npy: NaN or infinity in clip 'song0\.wav#9', frame 3"):
-        assign_shard(features, clouds[:5], tmp_path / "labels.npy", "labels0000", threads)
-    with pytest.raises(UserError, match=r"000\.npy: features of width 7, but the centroids have 5"):
-        assign_shard(features, clouds[:5, :5], tmp_path / "labels.npy", "labels0000", threads)
-    assert not (tmp_path / "labels.npy").exists()
-    (scalars,) = shards(np.zeros(500), folder="scalars")
-    with pytest.raises(UserError, match=r"rows of shape \(\), expected vectors"):
-        assign_shard(scalars, clouds[:5], tmp_path / "labels.npy", "labels0000", threads)
+def test_a_failing_source_leaves_no_shard(clouds, tmp_path, threads):
+    def clips():
+        yield "a", clouds[:50]
+        raise UserError("clip b is damaged")
+
+    with pytest.raises(UserError, match="clip b is damaged"):
+        write_labels(clips(), clouds[:5], tmp_path / "labels.npy", "labels0000", threads)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_without_faiss_the_search_is_the_same(clouds, monkeypatch):
+    with_it = nearest.searcher(clouds[:9])(clouds)[0]
+    monkeypatch.setitem(sys.modules, "faiss", None)
+    np.testing.assert_array_equal(nearest.searcher(clouds[:9])(clouds)[0], with_it)

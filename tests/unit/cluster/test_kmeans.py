@@ -7,8 +7,8 @@ import pytest
 from sklearn.cluster import KMeans
 
 import musicssl.cluster.kmeans as kmeans
-from musicssl.artefacts import ShardError, open_all
-from musicssl.cluster.blocks import cut, training_rows
+from musicssl.artefacts import RaggedWriter, ShardError, open_all
+from musicssl.cluster.blocks import cut
 from musicssl.runtime import UserError
 
 
@@ -77,29 +77,6 @@ def test_float16_shards_give_the_labels_of_their_values(clouds, shards, recipe, 
     np.testing.assert_array_equal(a, b)
 
 
-def test_only_training_clips_count(clouds, shards, recipe, threads):
-    mixed = clouds.copy()
-    splits = ["valid" if c % 3 == 0 else "train" for c in range(31)]
-    for c in range(0, 31, 3):
-        mixed[97 * c : 97 * c + 97] = np.nan
-    kept = np.concatenate([clouds[97 * c : 97 * c + 97] for c in range(31) if c % 3])
-    a, report = run(shards(mixed, splits=splits, folder="mixed"), recipe(9), threads)
-    b, _ = run(shards(kept, folder="kept"), recipe(9), threads)
-    assert (report["num_frames"], report["num_clips"]) == (len(kept), 20)
-    np.testing.assert_array_equal(a, b)
-
-
-def test_sample_is_whole_clips_by_seed(clouds, shards):
-    found = shards(clouds[:1700], clouds[1700:])
-    rows, count = training_rows(found, 0.26, 3)
-    assert count == 9  # of 32, rounded up
-    assert 7 * 97 < sum(map(len, rows)) <= 9 * 97
-    assert all(row.start % 97 == 0 for row in rows)
-    assert training_rows(found, 0.26, 3) == (rows, count)
-    assert training_rows(found, 0.26, 4)[0] != rows
-    assert training_rows(found, 1e-9, 3)[1] == 1
-
-
 def empties(clouds):
     """Return a start with two centroids far from everything."""
     start = clouds[:10].copy()
@@ -161,9 +138,9 @@ def test_rare_frames_missed_by_the_sample_are_found(shards, recipe, threads, mon
 
 def test_same_bytes_twice(clouds, shards, recipe, threads):
     found = shards(clouds)
-    a, first = run(found, recipe(16, num_restarts=2, sample_fraction=0.5), threads)
-    b, second = run(found, recipe(16, num_restarts=2, sample_fraction=0.5), threads)
-    other, _ = run(found, recipe(16, num_restarts=2, sample_fraction=0.5, seed=1), threads)
+    a, first = run(found, recipe(16, num_restarts=2), threads)
+    b, second = run(found, recipe(16, num_restarts=2), threads)
+    other, _ = run(found, recipe(16, num_restarts=2, seed=1), threads)
     assert a.tobytes() == b.tobytes() != other.tobytes()
     assert json.dumps(first) == json.dumps(second)
 
@@ -195,14 +172,16 @@ def test_unequal_widths(clouds, shards, recipe, threads):
         run(shards(clouds, clouds[:, :5]), recipe(4), threads)
 
 
-def test_no_training_clips(clouds, shards, recipe, threads):
+def test_no_clips(shards, recipe, threads, tmp_path):
+    with RaggedWriter(tmp_path / "000.npy", np.float32, (7,), "feature000"):
+        pass
     with pytest.raises(UserError, match="no clip has split 'train'"):
-        run(shards(clouds, splits="valid"), recipe(4), threads)
+        run(open_all([tmp_path / "000.npy"]), recipe(4), threads)
 
 
 def test_no_frames(clouds, shards, recipe, threads):
     with pytest.raises(UserError, match="hold no frames"):
-        run(shards(clouds[:0], splits=["train"]), recipe(4), threads)
+        run(shards(clouds[:0]), recipe(4), threads)
 
 
 def test_damaged_shards(clouds, shards):

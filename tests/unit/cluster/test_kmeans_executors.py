@@ -36,7 +36,7 @@ def result(data, recipe, cluster, workers):
 
 
 def test_threads_and_worker_processes_change_nothing(data, recipe):
-    made = recipe(96, max_iterations=5, sample_fraction=0.9)
+    made = recipe(96, max_iterations=5)
     reference = result(data, made, "threads", 1)
     assert len(reference[1]["inertia"]) == 5
     for cluster, workers in [("threads", 2), ("threads", 7), ("local", 2), ("local", 4)]:

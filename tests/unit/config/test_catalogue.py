@@ -104,6 +104,20 @@ def test_every_problem_is_listed_once_with_the_nearest_name(paper: dict) -> None
         ("features", "hubert-k2000-mfcc39-l6", {"model": "hubert-k2000-iter2"}, "is a circle"),
         ("corpora", "music1000h", {"root": ""}, "corpora.music1000h.root: missing; name the folder"),
         ("features", "mfcc39", {"frame_rate_hz": 75}, "features.mfcc39.frame_rate_hz: 75 does not fit"),
+        ("features", "mfcc39", {"sample_fraction": 0}, "features.mfcc39.sample_fraction: 0.0 is not a share"),
+        (
+            "features",
+            "mfcc39-chroma",
+            {"parts": {"croma": 1.0}},
+            "parts: no features entry 'croma'; did you mean 'chroma'",
+        ),
+        ("features", "mfcc39-chroma", {"parts": {"chroma": 1.0}}, "parts.chroma: 50 frames a second, expected 100"),
+        (
+            "features",
+            "mfcc39-chroma",
+            {"parts": {"hubert-k2000-mfcc39-l6": 1.0}},
+            "parts.hubert-k2000-mfcc39-l6: of kind layer, expected mfcc, chroma or cqt",
+        ),
         ("tasks", "gs-key", {"metrics": ["accuracy"]}, "tasks.gs-key.metrics: no 'accuracy' for key"),
         ("studies", "table1", {"tasks": ["mttt"]}, "studies.table1.tasks: no tasks entry 'mttt'; did you mean 'mtt'?"),
     ],
@@ -130,11 +144,27 @@ def test_a_digest_changes_with_what_decides_and_only_downstream(paper: dict) -> 
 def test_a_digest_ignores_where_and_how_visibly_something_runs(paper: dict) -> None:
     before = Catalogue(paper)
     paper["corpora"]["music1000h"]["root"] = "elsewhere"
+    paper["labels"]["kmeans"]["cluster"] = "slurm"
     paper["models"]["pretraining"].update(checkpoint_every=7, log_every=7)
     paper["tasks"]["nsynth"]["root"] = "elsewhere"
     after = Catalogue(paper)
     for noun, name in (("models", "music2vec-vanilla"), ("models", "hubert-k2000-iter2"), ("tasks", "nsynth-pitch")):
         assert before.recipe(noun, name)["digest"] == after.recipe(noun, name)["digest"]
+
+
+def test_combined_features_change_with_their_parts_and_scales(paper: dict) -> None:
+    digests = []
+    for table, change in (
+        ("mfcc39-chroma", {}),
+        ("chroma", {"compression": 1.0}),
+        ("mfcc39-chroma", {"parts": {"mfcc39": 2.0}}),
+    ):
+        config = copy.deepcopy(paper)
+        config["features"][table] = merge(config["features"][table], change)
+        recipe = Catalogue(config).recipe("labels", "mfcc39-chroma-k500", "music1000h")
+        digests.append(recipe["digest"])
+        assert set(recipe["inputs"]["features"]["inputs"]) == {"corpus", "mfcc39", "chroma-100hz"}
+    assert len(set(digests)) == 3
 
 
 def test_swapping_two_values_changes_the_digest(paper: dict) -> None:

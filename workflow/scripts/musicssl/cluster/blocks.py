@@ -9,7 +9,6 @@ Conventions: N frames, D width; tiles are float32 whatever the shard holds.
 
 from __future__ import annotations
 
-import math
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -81,35 +80,15 @@ def width_of(shards: Sequence[RaggedShard]) -> int:
     return int(shards[0].data.shape[1])
 
 
-def training_rows(shards: Sequence[RaggedShard], fraction: float, seed: int) -> tuple[list[Rows], int]:
-    """Draw whole clips of the training split, without replacement, and keep them in order on disk.
-
-    Args:
-        shards: features with ``attrs["splits"]``, one split per clip.
-        fraction: of the training clips to draw, rounded up.
-        seed: of the draw.
-
-    Returns:
-        Runs of rows (neighbouring clips joined) and the number of clips drawn.
+def stored_rows(shards: Sequence[RaggedShard]) -> list[Rows]:
+    """Return all rows of feature shards, which hold the drawn training clips and nothing else.
 
     Raises:
-        UserError: no clip is marked "train".
+        UserError: no shard holds a clip.
     """
-    train = [
-        (s, c) for s, shard in enumerate(shards) for c, split in enumerate(shard.attrs["splits"]) if split == "train"
-    ]
-    if not train:
+    if not any(len(shard) for shard in shards):
         raise UserError(f"{shards[0].path.parent}: no clip has split 'train'; lower the corpus' valid_fraction")
-    count = min(len(train), math.ceil(round(fraction * len(train), 6)))
-    drawn = np.sort(np.random.default_rng(seed).choice(len(train), max(1, count), replace=False))
-    rows: list[Rows] = []
-    for s, c in (train[i] for i in drawn):
-        path, start, stop = str(shards[s].path), int(shards[s].offsets[c]), int(shards[s].offsets[c + 1])
-        if rows and rows[-1].path == path and rows[-1].stop == start:
-            rows[-1] = Rows(path, rows[-1].start, stop)
-        else:
-            rows.append(Rows(path, start, stop))
-    return rows, len(drawn)
+    return [Rows(str(shard.path), 0, len(shard.data)) for shard in shards]
 
 
 def cut(pieces: Iterable[Piece], block_rows: int) -> list[Block]:

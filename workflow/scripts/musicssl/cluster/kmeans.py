@@ -22,7 +22,7 @@ from scipy.sparse import csc_array
 
 from ..artefacts import RaggedShard
 from ..config.recipes import Labels
-from .blocks import BLOCK_ROWS, TILE_ROWS, Array, Block, cut, read_tiles, training_rows, width_of
+from .blocks import BLOCK_ROWS, TILE_ROWS, Array, Block, cut, read_tiles, stored_rows, width_of
 from .executors import Executor
 from .nearest import searcher
 from .sample import draw_sample, survey
@@ -48,11 +48,11 @@ class Fit:
 def fit(
     shards: Sequence[RaggedShard], recipe: Labels, executor: Executor, local: Executor
 ) -> tuple[Array, dict[str, Any]]:
-    """Cluster the training frames of ``shards``.
+    """Cluster the frames of ``shards``.
 
     Args:
-        shards: features (rows of width D) with ``attrs["splits"]``.
-        recipe: number of clusters, sample, restarts, stopping rule, seed.
+        shards: features (rows of width D) of the drawn training clips.
+        recipe: number of clusters, restarts, stopping rule, seed.
         executor: works on blocks of the shards.
         local: threads of this process, for the sample in memory.
 
@@ -63,7 +63,7 @@ def fit(
         UserError: no training clips, NaN, constant features, unequal widths, or fewer distinct frames than clusters.
     """
     width = width_of(shards)
-    rows, num_clips = training_rows(shards, recipe.sample_fraction, recipe.seed)
+    rows, num_clips = stored_rows(shards), sum(map(len, shards))
     blocks = cut(rows, BLOCK_ROWS)
     num_frames, energy = survey(blocks, executor)
     logger.info("%d frames of width %d from %d clips, %d blocks", num_frames, width, num_clips, len(blocks))

@@ -15,7 +15,6 @@ from collections.abc import Callable
 from functools import lru_cache
 from typing import Any
 
-import faiss
 import numpy as np
 import numpy.typing as npt
 
@@ -37,7 +36,16 @@ def searcher(centroids: Array) -> Search:
         Function from frames (N, D) float32 to labels (N,) and squared distances (N,) float32.
     """
     shift = centroids.mean(axis=0, dtype=np.float64).astype(np.float32)
-    return _gpu_search(centroids, shift) if faiss.get_num_gpus() else _cpu_search(centroids, shift)
+    return _gpu_search(centroids, shift) if _num_gpus() else _cpu_search(centroids, shift)
+
+
+def _num_gpus() -> int:
+    """Return how many GPUs faiss can use; none where it is not installed."""
+    try:
+        import faiss
+    except ImportError:
+        return 0
+    return faiss.get_num_gpus()
 
 
 def _cpu_search(centroids: Array, shift: Array) -> Search:
@@ -66,10 +74,14 @@ def _cpu_search(centroids: Array, shift: Array) -> Search:
 
 @lru_cache(maxsize=1)
 def _gpu_resources() -> Any:
+    import faiss
+
     return faiss.StandardGpuResources()
 
 
 def _gpu_search(centroids: Array, shift: Array) -> Search:
+    import faiss
+
     index = faiss.index_cpu_to_gpu(_gpu_resources(), 0, faiss.IndexFlatL2(centroids.shape[1]))
     index.add(np.ascontiguousarray(centroids - shift))
 

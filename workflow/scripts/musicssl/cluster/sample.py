@@ -86,5 +86,5 @@ def _all_distinct(rows: Sequence[Piece], num_clusters: int) -> tuple[Array, npt.
     found = 0 if points is None else len(points)
     raise UserError(
         f"labels num_clusters: {num_clusters} clusters asked of {found} distinct frames; "
-        "lower num_clusters, raise sample_fraction or add audio"
+        "lower num_clusters, raise the features' sample_fraction or add audio"
     )

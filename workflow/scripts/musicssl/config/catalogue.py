@@ -163,14 +163,16 @@ class Catalogue:
         inputs = {"corpus": self.recipe("corpora", corpus)}
         decides = dict(entry)
         if entry["kind"] == "layer":
-            inputs["model"] = self.recipe("models", entry["model"])
-            decides.pop("model")
+            inputs["model"] = self.recipe("models", decides.pop("model"))
+        if entry["kind"] == "combined":
+            inputs |= {part: self.recipe("features", part, corpus) for part in entry["parts"]}
+            decides["parts"] = list(entry["parts"].values())
         return self._make("features", name, entry, decides, inputs)
 
     def _labels(self, name: str, corpus: str) -> Recipe:
         entry = self.entry("labels", name)
         inputs = {"features": self.recipe("features", entry["features"], corpus)}
-        decides = {key: value for key, value in entry.items() if key != "features"}
+        decides = {key: value for key, value in deciding(recipes.Labels, entry).items() if key != "features"}
         return self._make("labels", name, entry, decides, inputs)
 
     def _models(self, name: str) -> Recipe:

@@ -126,16 +126,7 @@ def relations(entries: Entries) -> list[str]:
         if values["min_clip_s"] > values["clip_s"]:
             problems.append(f"corpora.{name}.min_clip_s: {values['min_clip_s']} is longer than clip_s")
     for name, values in entries["features"].items():
-        expected = (50,) if values["kind"] == "layer" else (50, 100)
-        if values["frame_rate_hz"] not in expected:
-            problems.append(
-                f"features.{name}.frame_rate_hz: {values['frame_rate_hz']} does not fit the encoder's 50 Hz"
-            )
-        if values["kind"] == "layer":
-            source = entries["models"][values["model"]]
-            layers = source.get("architecture", {}).get("num_layers", 0)
-            if not 1 <= values["layer"] <= layers:
-                problems.append(f"features.{name}.layer: {values['layer']}, but {values['model']} has {layers} layers")
+        problems += [f"features.{name}.{text}" for text in feature_problems(values, entries)]
     for name, values in entries["models"].items():
         if "architecture" in values:
             problems += [f"models.{name}.{text}" for text in pretraining_problems(values, entries)]
@@ -154,13 +145,13 @@ def relations(entries: Entries) -> list[str]:
 def unknown_references(entries: Entries, names: Mapping[str, set[str]]) -> list[str]:
     """Return references to entries that do not exist."""
     problems = []
-    pointers = [("labels", "features", "features"), ("features", "model", "models")]
+    pointers = [("labels", "features", "features"), ("features", "model", "models"), ("features", "parts", "features")]
     pointers += [("models", "corpus", "corpora"), ("models", "labels", "labels")]
     pointers += [("studies", "models", "models"), ("studies", "tasks", "tasks")]
     for noun, key, target in pointers:
         for name, values in entries[noun].items():
             found = values.get(key, [])
-            for word in found if isinstance(found, list) else [found]:
+            for word in [found] if isinstance(found, str) else found:
                 if word not in names[target]:
                     near = nearest(word, names[target])
                     problems.append(f"{noun}.{name}.{key}: no {target} entry {word!r}{near}")
@@ -181,6 +172,27 @@ def circles(entries: Entries) -> list[str]:
                 problems.append(f"models.{start}.labels: {' <- '.join([*seen, model])} is a circle")
                 break
             seen.append(model)
+    return problems
+
+
+def feature_problems(values: dict[str, Any], entries: Entries) -> list[str]:
+    """Return what does not fit inside one features entry, or between it and what it is made of."""
+    problems = []
+    rate = values["frame_rate_hz"]
+    if rate not in ((50,) if values["kind"] == "layer" else (50, 100)):
+        problems.append(f"frame_rate_hz: {rate} does not fit the encoder's 50 Hz")
+    if not 0 < values["sample_fraction"] <= 1:
+        problems.append(f"sample_fraction: {values['sample_fraction']} is not a share above 0, at most 1")
+    if values["kind"] == "layer":
+        layers = entries["models"][values["model"]].get("architecture", {}).get("num_layers", 0)
+        if not 1 <= values["layer"] <= layers:
+            problems.append(f"layer: {values['layer']}, but {values['model']} has {layers} layers")
+    for part in values.get("parts", {}):
+        other = entries["features"][part]
+        if other["kind"] in ("layer", "combined"):
+            problems.append(f"parts.{part}: of kind {other['kind']}, expected mfcc, chroma or cqt")
+        elif other["frame_rate_hz"] != rate:
+            problems.append(f"parts.{part}: {other['frame_rate_hz']} frames a second, expected {rate}")
     return problems
 
 

@@ -52,25 +52,60 @@ class Corpus(Recipe):
 
 
 @dataclass(frozen=True, kw_only=True)
-class MfccFeatures(Recipe):
+class Features(Recipe):
+    """Frame vectors that are clustered; those of a share of the training clips are stored, to fit centroids on."""
+
+    frame_rate_hz: int
+    sample_fraction: float
+    sample_seed: int
+    code_version: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class MfccFeatures(Features):
     """Kaldi-compatible MFCC with first and second differences (HuBERT iteration 1)."""
 
     kind: Literal["mfcc"]
     num_ceps: int
     num_mel_bins: int
-    frame_rate_hz: int
-    code_version: int
 
 
 @dataclass(frozen=True, kw_only=True)
-class LayerFeatures(Recipe):
+class ChromaFeatures(Features):
+    """Log-compressed energy of each pitch class."""
+
+    kind: Literal["chroma"]
+    num_chroma: int
+    window_samples: int
+    compression: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class CqtFeatures(Features):
+    """Log-compressed constant-Q amplitudes."""
+
+    kind: Literal["cqt"]
+    num_bins: int
+    bins_per_octave: int
+    min_hz: float
+    compression: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class CombinedFeatures(Features):
+    """Other features side by side: name of each entry and what its values are multiplied by."""
+
+    kind: Literal["combined"]
+    parts: dict[str, float]
+
+
+@dataclass(frozen=True, kw_only=True)
+class LayerFeatures(Features):
     """Output of one transformer layer of a trained model (HuBERT iteration 2 and later)."""
 
     kind: Literal["layer"]
     model: str
     layer: int
-    frame_rate_hz: int
-    code_version: int
 
 
 # ---------------------------------------------------------------- labels
@@ -82,13 +117,13 @@ class Labels(Recipe):
 
     features: str
     num_clusters: int
-    sample_fraction: float
     num_restarts: int
     max_iterations: int
     tolerance: float
     reseed_empty: bool
     seed: int
     code_version: int
+    cluster: Literal["threads", "local", "slurm"] = where("threads")
 
 
 # ---------------------------------------------------------------- models
@@ -320,10 +355,13 @@ class Miniature(Recipe):
     code_version: int
 
 
-FEATURES = MfccFeatures | LayerFeatures
+FEATURES = MfccFeatures | ChromaFeatures | CqtFeatures | CombinedFeatures | LayerFeatures
 MODELS = Hubert | Data2vec | Released | MfccFloor | ConstantFloor
 BY_KIND: dict[str, type[Recipe]] = {
     "mfcc": MfccFeatures,
+    "chroma": ChromaFeatures,
+    "cqt": CqtFeatures,
+    "combined": CombinedFeatures,
     "layer": LayerFeatures,
     "hubert": Hubert,
     "data2vec": Data2vec,

@@ -10,6 +10,7 @@ import torch
 import extract_features
 from musicssl.artefacts import RaggedShard, RaggedWriter, ShardError, write_json
 from musicssl.audio.decode import to_float32
+from musicssl.audio.harmonic import chroma, cqt
 from musicssl.cluster import features
 from musicssl.config.recipes import Architecture
 from musicssl.models import load_encoder, num_frames
@@ -17,8 +18,17 @@ from musicssl.models.encoders import empty_encoder, initialise
 from musicssl.runtime import UserError
 
 GOLDEN = np.load(Path(__file__).parents[2] / "golden/mfcc.npz")
-MFCC39 = {"kind": "mfcc", "num_ceps": 13, "num_mel_bins": 23, "frame_rate_hz": 100, "code_version": 1}
-LAYER = {"kind": "layer", "model": "m", "layer": 2, "frame_rate_hz": 50, "code_version": 1}
+SHARED = {"sample_fraction": 1.0, "sample_seed": 0, "code_version": 1}
+MFCC39 = {"kind": "mfcc", "num_ceps": 13, "num_mel_bins": 23, "frame_rate_hz": 100, **SHARED}
+CHROMA = {
+    "kind": "chroma", "num_chroma": 12, "window_samples": 4096, "compression": 100.0, "frame_rate_hz": 100, **SHARED
+}  # fmt: skip
+CQT = {
+    "kind": "cqt", "num_bins": 84, "bins_per_octave": 12, "min_hz": 32.70319566257483, "compression": 100.0,
+    "frame_rate_hz": 50, **SHARED,
+}  # fmt: skip
+BOTH = {"kind": "combined", "parts": {"mfcc39": 0.5, "chroma": 8.0}, "frame_rate_hz": 100, **SHARED}
+LAYER = {"kind": "layer", "model": "m", "layer": 2, "frame_rate_hz": 50, **SHARED}
 CLIPS = [16000, 16000, 16000, 8000, 16000]
 
 
@@ -26,7 +36,7 @@ CLIPS = [16000, 16000, 16000, 8000, 16000]
 def audio(tmp_path):
     """Write an audio shard of five clips and return its path."""
     path = tmp_path / "audio/000.npy"
-    splits = ["train", "valid", "train", "train", "train"]
+    splits = ["train"] * 5
     with RaggedWriter(path, np.int16, (), "corpus", sample_rate_hz=16000, splits=splits, quarantine=[]) as writer:
         for i, length in enumerate(CLIPS):
             writer.append(f"a.wav#{i}", GOLDEN["pcm16"][9000 * i :][:length])
@@ -53,7 +63,8 @@ def run(entry, audio, encoder_dir=None, corpus_digest="corpus"):
     """Run the job script and return the shard it wrote."""
     out = audio.parents[1] / "features/000.npy"
     inputs = {"encoder": [str(encoder_dir / "config.json"), "model.safetensors"] if encoder_dir else []}
-    recipe = {"entry": entry, "digest": "features", "inputs": {"corpus": {"digest": corpus_digest}}}
+    parts = {"mfcc39": {"entry": MFCC39}, "chroma": {"entry": CHROMA}}
+    recipe = {"entry": entry, "digest": "features", "inputs": {"corpus": {"digest": corpus_digest}} | parts}
     snakemake = SimpleNamespace(
         params=SimpleNamespace(recipe=recipe),
         input=SimpleNamespace(audio=str(audio), get=inputs.get),
@@ -66,12 +77,12 @@ def run(entry, audio, encoder_dir=None, corpus_digest="corpus"):
 
 def test_mfcc_of_every_clip(tmp_path):
     path = tmp_path / "audio/000.npy"
-    with RaggedWriter(path, np.int16, (), "corpus", splits=["valid"]) as writer:
+    with RaggedWriter(path, np.int16, (), "corpus", splits=["train"]) as writer:
         writer.append("a.wav#0", GOLDEN["pcm16"])
     shard = run(MFCC39, path)
     assert shard.ids == ["a.wav#0"]
     assert shard.data.dtype == np.float32
-    assert shard.attrs == {"frame_rate_hz": 100, "splits": ["valid"]}
+    assert shard.attrs == {"frame_rate_hz": 100}
     assert np.abs(shard[0] - GOLDEN["mfcc39"]).max() < 1e-3
 
 
@@ -109,9 +120,37 @@ def test_batches_hold_clips_of_equal_length_in_order(audio, monkeypatch):
         return wave
 
     shard = RaggedShard(audio)
-    outputs = list(features.in_batches(shard, forward))
-    assert shapes == [(2, 16000), (1, 16000), (1, 8000), (1, 16000)]
-    assert all(np.array_equal(out, to_float32(shard[i])) for i, out in enumerate(outputs))
+    chosen = [0, 2, 3, 4]
+    outputs = list(features.in_batches(shard, chosen, forward))
+    assert shapes == [(2, 16000), (1, 8000), (1, 16000)]
+    assert all(np.array_equal(out, to_float32(shard[i])) for out, i in zip(outputs, chosen, strict=True))
+
+
+def test_chroma_and_cqt_of_every_clip(audio):
+    for entry, function, width in ((CHROMA, chroma, 12), (CQT, cqt, 84)):
+        shard = run(entry, audio)
+        knobs = [entry["frame_rate_hz"], *list(entry.values())[1:-4]]
+        assert shard.data.shape[1] == width
+        assert all(np.array_equal(shard[i], function(to_float32(RaggedShard(audio)[i]), *knobs)) for i in range(5))
+
+
+def test_combined_features_stand_side_by_side_scaled(audio):
+    left, right = (run(entry, audio).data.copy() for entry in (MFCC39, CHROMA))
+    both = run(BOTH, audio).data
+    np.testing.assert_array_equal(both, np.concatenate([0.5 * left, 8 * right], axis=1))
+
+
+def test_only_drawn_training_clips_are_stored(tmp_path):
+    path = tmp_path / "audio/000.npy"
+    with RaggedWriter(path, np.int16, (), "corpus", splits=["train", "valid"] * 20) as writer:
+        for i in range(40):
+            writer.append(f"a.wav#{i}", np.arange(1000, dtype=np.int16) + i)
+    stored = {f: run({**MFCC39, "sample_fraction": f}, path).ids for f in (1.0, 0.5, 0.26, 0.01)}
+    assert [len(ids) for ids in stored.values()] == [20, 10, 6, 1]  # of 20 training clips, rounded up
+    assert all(int(name[6:]) % 2 == 0 for name in stored[1.0])
+    assert stored[1.0] == [f"a.wav#{i}" for i in range(0, 40, 2)]
+    assert set(stored[0.01]) < set(stored[0.26]) < set(stored[0.5])
+    assert run({**MFCC39, "sample_fraction": 0.5, "sample_seed": 1}, path).ids != stored[0.5]
 
 
 def test_nan_in_the_encoder_names_the_clip_and_leaves_no_shard(audio, encoder_dir):
