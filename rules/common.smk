@@ -64,6 +64,12 @@ def corpus_source(wildcards):
     return written(catalogue.entry("corpora", wildcards.corpus)["root"])
 
 
+def annotations(wildcards):
+    "Return the table of a corpus' annotations, or what writes it along with the miniature's audio."
+    entry = catalogue.entry("corpora", wildcards.corpus)
+    return written(entry["root"]) or entry["annotations"]
+
+
 def task_source(wildcards):
     return written(catalogue.entry("tasks", wildcards.task)["root"])
 
@@ -168,9 +174,21 @@ def upstream(models):
 
 
 def reported_labels():
-    "Return (labels, corpus) of every trained model in the report."
+    "Return (labels, corpus) of every trained model in the report, and of the label sets asked for by name."
     entries = [catalogue.entry("models", model) for model in upstream(reported_models())]
-    return list(dict.fromkeys((e["labels"], e["corpus"]) for e in entries if "labels" in e))
+    trained = [(e["labels"], e["corpus"]) for e in entries if "labels" in e]
+    asked = [(labels, corpus) for labels in catalogue.selected("labels") for corpus in reported_corpora()]
+    return list(dict.fromkeys(trained + asked))
+
+
+def label_files(name, pairs):
+    "Return one file of every (labels, corpus)."
+    return [f"<results>/labels/{labels}/{corpus}/{name}" for labels, corpus in pairs]
+
+
+def scored_labels():
+    "Return the (labels, corpus) whose corpus has annotations."
+    return [pair for pair in reported_labels() if catalogue.entry("corpora", pair[1])["annotations"]]
 
 
 def reported_corpora():

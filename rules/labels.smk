@@ -81,3 +81,28 @@ rule assign_labels:
         recipe=recipe("labels", "labels", "corpus"),
     script:
         "../workflow/scripts/assign_labels.py"
+
+
+rule score_labels:
+    "Compare labels with a table of what is known about the audio."
+    input:
+        labels=shards("<results>/labels/{labels}/{corpus}"),
+        annotations=annotations,
+    output:
+        quality=report(
+            "<results>/labels/{labels}/{corpus}/quality.json",
+            caption="../workflow/report/quality.rst",
+            category="Labels",
+            labels={"labels": "{labels}", "corpus": "{corpus}"},
+        ),
+    log:
+        "<logs>/score_labels/{labels}/{corpus}.log",
+    benchmark:
+        "<benchmarks>/score_labels/{labels}/{corpus}.jsonl"
+    conda:
+        "../envs/cluster.yaml"
+    params:
+        recipe=recipe("labels", "labels", "corpus"),
+        place=place("corpora", "corpus"),
+    script:
+        "../workflow/scripts/score_labels.py"

@@ -15,7 +15,7 @@ from functools import cached_property
 from typing import Any
 
 from . import recipes
-from .check import validate
+from .check import SELECTIONS, validate
 from .inherit import ConfigError, nearest
 
 Recipe = dict[str, Any]
@@ -106,9 +106,9 @@ class Catalogue:
         return [f"{i:03d}" for i in range(self.entry("corpora", corpus)["num_shards"])]
 
     def selected(self, key: str) -> list[str]:
-        """Return what ``run.branches``, ``run.tasks`` or ``run.studies`` asks for."""
-        noun = {"branches": "models", "tasks": "tasks", "studies": "studies"}[key]
-        found = (self.config.get("run") or {}).get(key, "all")
+        """Return what ``run`` asks for: branches, tasks, studies, or labels no model needs to train on."""
+        noun, default = SELECTIONS[key]
+        found = (self.config.get("run") or {}).get(key, default)
         if found != "all":
             return list(found)
         return self.trained if key == "branches" else self.names(noun)

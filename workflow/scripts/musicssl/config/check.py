@@ -34,6 +34,12 @@ TABLES: dict[str, Any] = {
     "studies": recipes.Study,
     "miniature": recipes.Miniature,
 }
+SELECTIONS: dict[str, tuple[str, Any]] = {  # keys of `run`: the table each chooses from, and what it is without a word
+    "branches": ("models", "all"),
+    "tasks": ("tasks", "all"),
+    "studies": ("studies", "all"),
+    "labels": ("labels", []),
+}
 TOP_LEVEL = {*TABLES, "pathvars", "run"}
 Entries = dict[str, dict[str, dict[str, Any]]]
 
@@ -224,10 +230,9 @@ def pretraining_problems(values: dict[str, Any], entries: Entries) -> list[str]:
 def selection_problems(names: Mapping[str, set[str]], config: Mapping[str, Any]) -> list[str]:
     """Return unknown names in ``run``, the selection of what is built by default."""
     run = config.get("run") or {}
-    problems = [f"run.{key}: unknown key{nearest(key, ['branches', 'tasks', 'studies'])}" for key in run
-                if key not in ("branches", "tasks", "studies")]  # fmt: skip
-    for key, noun in (("branches", "models"), ("tasks", "tasks"), ("studies", "studies")):
-        found = run.get(key, "all")
+    problems = [f"run.{key}: unknown key{nearest(key, SELECTIONS)}" for key in run if key not in SELECTIONS]
+    for key, (noun, default) in SELECTIONS.items():
+        found = run.get(key, default)
         if found == "all":
             continue
         if not isinstance(found, list):

@@ -37,6 +37,7 @@ class Corpus(Recipe):
     """Audio for pre-training, cut into clips and stored as int16 shards."""
 
     root: str = where("")
+    annotations: str = where("")
     sample_rate_hz: int
     clip_s: float
     min_clip_s: float

@@ -3,7 +3,7 @@
 Only text comes in (CSV, JSON) and only text goes out (CSV, HTML with inline SVG); no plotting library is needed.
 """
 
-from .material import Material, read_benchmarks, read_curves, read_kmeans, read_studies, read_tasks
+from .material import Material, read_benchmarks, read_curves, read_labels, read_studies, read_tasks
 from .page import render
 from .paper import average_score, paper_value
 from .tables import (
@@ -26,7 +26,7 @@ __all__ = [
     "read_benchmarks",
     "read_csv",
     "read_curves",
-    "read_kmeans",
+    "read_labels",
     "read_metrics",
     "read_studies",
     "read_tasks",

@@ -44,6 +44,11 @@ LAYER_KEY = (
     "Softmax weights of the probe in percent, mean over seeds. State 0 is what enters the transformer, the last state "
     "is what leaves it. Equal weights mean that the probe, which starts there, found no reason to prefer any."
 )
+QUALITY_KEY = (
+    "Times 100, over the frames at whose centre exactly one value is annotated. Purity: share of frames that carry the "
+    "most frequent annotation of their cluster; NMI: normalised mutual information. In brackets the same labels dealt "
+    "to the frames at random: more clusters alone raise both."
+)
 LAST_VALUES = {
     "loss": "Loss",
     "masked_accuracy": "Accuracy",
@@ -108,8 +113,8 @@ def layer_figures(metrics: Rows) -> Iterator[Markup]:
         yield figure(tag("strong", model), drawn)
 
 
-def clusters_part(kmeans: Mapping[str, Mapping[str, Any]]) -> Markup:
-    """Return how well the clusters of every label set are used, and how k-means converged."""
+def clusters_part(kmeans: Mapping[str, Mapping[str, Any]], quality: Mapping[str, Mapping[str, Any]]) -> Markup:
+    """Return how well the clusters of every label set are used, what they know, and how k-means converged."""
     rows, parts = [], []
     for name, fit in kmeans.items():
         sizes, inertia = fit["histogram"], fit["inertia"]
@@ -120,7 +125,28 @@ def clusters_part(kmeans: Mapping[str, Mapping[str, Any]]) -> Markup:
     if not rows:
         return Markup()
     head = ["Labels", "Clusters", "Used", "Perplexity", "Largest share", "Iterations", "Inertia"]
-    return join([table(head, rows), *parts])
+    return join([table(head, rows), quality_part(quality), *parts])
+
+
+def quality_part(quality: Mapping[str, Mapping[str, Any]]) -> Markup:
+    """Return purity and mutual information of every label set with every kind of annotation, chance in brackets."""
+    rows = [
+        [
+            kind,
+            name,
+            f"{one['classes']:,}",
+            f"{100 * one['frames']:.0f} %",
+            f"{100 * one['majority']:.1f}",
+            f"{100 * one['purity']:.1f} ({100 * one['purity_chance']:.1f})",
+            f"{100 * one['nmi']:.1f} ({100 * one['nmi_chance']:.1f})",
+        ]
+        for name, found in quality.items()
+        for kind, one in found["annotations"].items()
+    ]
+    if not rows:
+        return Markup()
+    head = ["Annotation", "Labels", "Classes", "Frames", "Most frequent class", "Purity (chance)", "NMI (chance)"]
+    return join([tag("h3", "What the labels know"), tag("p", QUALITY_KEY, class_="note"), table(head, sorted(rows))])
 
 
 def cluster_figures(name: str, fit: Mapping[str, Any]) -> Iterator[Markup]:

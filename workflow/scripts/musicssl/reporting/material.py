@@ -22,6 +22,7 @@ class Material:
     metrics: list[dict[str, Any]] = field(default_factory=list)
     curves: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
     kmeans: dict[str, dict[str, Any]] = field(default_factory=dict)
+    quality: dict[str, dict[str, Any]] = field(default_factory=dict)
     manifests: dict[str, dict[str, Any]] = field(default_factory=dict)
     quarantines: dict[str, list[Row]] = field(default_factory=dict)
     tasks: dict[str, tuple[dict[str, Any], list[Row]]] = field(default_factory=dict)
@@ -51,8 +52,8 @@ def read_curves(paths: Paths) -> dict[str, list[dict[str, Any]]]:
     return {model: read_jsonl(path) for model, path in by_folder(paths).items()}
 
 
-def read_kmeans(paths: Paths) -> dict[str, dict[str, Any]]:
-    """Read ``labels/{labels}/{corpus}/kmeans.json`` files by "labels on corpus"."""
+def read_labels(paths: Paths) -> dict[str, dict[str, Any]]:
+    """Read ``labels/{labels}/{corpus}/*.json`` files of one kind by "labels on corpus"."""
     return {f"{Path(p).parent.parent.name} on {Path(p).parent.name}": read_json(p) for p in paths}
 
 

@@ -61,7 +61,7 @@ def sections(material: Material) -> list[tuple[str, str, Markup]]:
         ("studies", "Studies", join(study_part(table) for table in material.studies)),
         ("training", "Pre-training", curves_part(material.curves)),
         ("layers", "Layer weights", layers_part(material.metrics)),
-        ("clusters", "Clusters", clusters_part(material.kmeans)),
+        ("clusters", "Clusters", clusters_part(material.kmeans, material.quality)),
         ("corpora", "Corpora", corpora_part(material.manifests, material.quarantines)),
         ("tasks", "Tasks", tasks_part(material.tasks)),
         ("costs", "Costs", costs_part(material.benchmarks)),
