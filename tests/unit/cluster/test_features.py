@@ -8,12 +8,13 @@ import pytest
 import torch
 
 import extract_features
+from musicssl.arithmetic import num_frames
 from musicssl.artefacts import RaggedShard, RaggedWriter, ShardError, write_json
 from musicssl.audio.decode import to_float32
 from musicssl.audio.harmonic import chroma, cqt
 from musicssl.cluster import features
 from musicssl.config.recipes import Architecture
-from musicssl.models import load_encoder, num_frames
+from musicssl.models import load_encoder
 from musicssl.models.encoders import empty_encoder, initialise
 from musicssl.runtime import UserError
 

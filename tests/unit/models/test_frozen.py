@@ -10,8 +10,9 @@ from golden_models import GOLDEN, make_data2vec, make_hubert
 
 import musicssl
 from musicssl import models
+from musicssl.arithmetic import num_frames
 from musicssl.config.recipes import ConstantFloor, MfccFloor, Released
-from musicssl.models import build_objective, export_encoder, frozen, num_frames
+from musicssl.models import build_objective, export_encoder, frozen
 from musicssl.models.floors import mfcc
 from musicssl.runtime import UserError
 
@@ -98,14 +99,14 @@ def test_missing_folder_is_named():
 def test_all_names_are_there_in_any_order():
     assert all(hasattr(models, name) for name in models.__all__)
     assert callable(models.frozen)
-    assert models.HOP == 320
+    assert models.frozen is frozen
     with pytest.raises(AttributeError, match="no_such"):
         _ = models.no_such
 
 
 def test_masks_and_floors_do_not_load_transformers():
     code = (
-        "import sys; from musicssl.models import sample_mask, num_frames, frozen; "
+        "import sys; from musicssl.models import sample_mask, frozen; "
         "from musicssl.config.recipes import ConstantFloor; frozen(ConstantFloor(kind='constant-floor'), None); "
         "assert 'transformers' not in sys.modules"
     )

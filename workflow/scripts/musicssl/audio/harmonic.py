@@ -18,9 +18,9 @@ import librosa
 import numpy as np
 import numpy.typing as npt
 
+from ..arithmetic import RECEPTIVE_FIELD, SAMPLE_RATE_HZ
+
 Array = npt.NDArray[np.float32]
-SAMPLE_RATE_HZ = 16000
-FRAME_SAMPLES = 400
 
 
 def chroma(
@@ -40,7 +40,7 @@ def chroma(
     """
     hop, count = frames_of(wave, frame_rate_hz)
     padded = np.zeros(window_samples + (count - 1) * hop, np.float32)
-    before = (window_samples - FRAME_SAMPLES) // 2
+    before = (window_samples - RECEPTIVE_FIELD) // 2
     padded[before : before + len(wave)] = wave[: len(padded) - before]
     spectrum = librosa.stft(padded, n_fft=window_samples, hop_length=hop, center=False)
     power = np.square(np.abs(spectrum) * (4 / window_samples))  # the Hann window sums up to half its length
@@ -69,7 +69,7 @@ def cqt(
         (L, num_bins) float32.
     """
     hop, count = frames_of(wave, frame_rate_hz)
-    middle = FRAME_SAMPLES // 2
+    middle = RECEPTIVE_FIELD // 2
     before = -middle % hop  # so that the middle of frame 0 falls on one of librosa's frames
     first = (middle + before) // hop
     padded = np.concatenate([np.zeros(before, np.float32), wave])
@@ -106,5 +106,5 @@ def combine(blocks: Sequence[Array], scales: Sequence[float]) -> npt.NDArray[np.
 def frames_of(wave: Array, frame_rate_hz: int) -> tuple[int, int]:
     """Return hop and number of whole 400-sample frames of a clip."""
     hop = SAMPLE_RATE_HZ // frame_rate_hz
-    assert len(wave) >= FRAME_SAMPLES, len(wave)
-    return hop, (len(wave) - FRAME_SAMPLES) // hop + 1
+    assert len(wave) >= RECEPTIVE_FIELD, len(wave)
+    return hop, (len(wave) - RECEPTIVE_FIELD) // hop + 1

@@ -13,14 +13,14 @@ import torch
 import torchaudio.compliance.kaldi
 import torchaudio.functional
 
-SAMPLE_RATE_HZ = 16000
-FRAME_SAMPLES = 400
+from ..arithmetic import RECEPTIVE_FIELD, SAMPLE_RATE_HZ
+
 HOP_SAMPLES = 160
 
 
 def num_frames(num_samples: int) -> int:
     """Return how many whole frames fit into a clip, 0 below 400 samples."""
-    return max(0, (num_samples - FRAME_SAMPLES) // HOP_SAMPLES + 1)
+    return max(0, (num_samples - RECEPTIVE_FIELD) // HOP_SAMPLES + 1)
 
 
 def mfcc(wave: npt.NDArray[np.float32], num_ceps: int, num_mel_bins: int) -> npt.NDArray[np.float32]:
@@ -35,7 +35,7 @@ def mfcc(wave: npt.NDArray[np.float32], num_ceps: int, num_mel_bins: int) -> npt
         (L, 3 * num_ceps) float32 with ``L = num_frames(S)``.
     """
     (num_samples,) = wave.shape
-    assert num_samples >= FRAME_SAMPLES, num_samples
+    assert num_samples >= RECEPTIVE_FIELD, num_samples
     static = torchaudio.compliance.kaldi.mfcc(
         torch.from_numpy(wave)[None],
         sample_frequency=SAMPLE_RATE_HZ,

@@ -20,6 +20,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from ..arithmetic import RECEPTIVE_FIELD, SAMPLE_RATE_HZ
 from ..artefacts import RaggedShard, RaggedWriter, read_json
 from ..config.recipes import ChromaFeatures, CombinedFeatures, CqtFeatures, LayerFeatures, MfccFeatures, build_kind
 from ..runtime import UserError, device, progress
@@ -27,8 +28,7 @@ from ..runtime import UserError, device, progress
 Array = npt.NDArray[np.floating]
 Wave = npt.NDArray[np.float32]
 MFCC_RATE_HZ = 100
-MIN_SAMPLES = 400
-BATCH_SAMPLES = 120 * 16000
+BATCH_SAMPLES = 120 * SAMPLE_RATE_HZ
 logger = logging.getLogger(__name__)
 
 
@@ -49,9 +49,9 @@ class Extractor:
         """
         lengths = audio.lengths()
         for i in chosen:
-            if lengths[i] < MIN_SAMPLES:
+            if lengths[i] < RECEPTIVE_FIELD:
                 raise UserError(
-                    f"{audio.path}: clip {audio.ids[i]} has {lengths[i]} samples, expected {MIN_SAMPLES}; "
+                    f"{audio.path}: clip {audio.ids[i]} has {lengths[i]} samples, expected {RECEPTIVE_FIELD}; "
                     "raise min_clip_s"
                 )
         for i, values in progress(zip(chosen, self.vectors(audio, chosen)), len(chosen), "clips"):

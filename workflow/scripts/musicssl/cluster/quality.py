@@ -15,11 +15,11 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from ..arithmetic import RECEPTIVE_FIELD, SAMPLE_RATE_HZ
 from ..artefacts import RaggedShard
 from ..runtime import UserError
 
-SAMPLE_RATE_HZ = 16000
-HALF_FRAME_S = 200 / SAMPLE_RATE_HZ
+HALF_FRAME_S = RECEPTIVE_FIELD / 2 / SAMPLE_RATE_HZ
 FIXED = ("file", "start_s", "end_s")
 LARGEST_MAJORITY = 0.99
 NONE, SEVERAL = -1, -2

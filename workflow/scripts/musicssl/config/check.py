@@ -13,11 +13,11 @@ from typing import Annotated, Any, get_type_hints
 
 from pydantic import Field, TypeAdapter, ValidationError
 
+from ..arithmetic import HOP
 from . import recipes
 from .inherit import ConfigError, Path, nearest, resolve
 
 SLUG = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
-HOP_SAMPLES = 320
 METRICS = {
     "multiclass": {"accuracy"},
     "multilabel": {"roc_auc", "ap"},
@@ -210,8 +210,8 @@ def pretraining_problems(values: dict[str, Any], entries: Entries) -> list[str]:
     rate = corpus["sample_rate_hz"]
     if values["crop_s"] > corpus["clip_s"]:
         problems.append(f"crop_s: {values['crop_s']} is longer than the clips of corpus {values['corpus']}")
-    if values["crop_s"] * rate % HOP_SAMPLES:
-        problems.append(f"crop_s: {values['crop_s']} is not a whole number of {HOP_SAMPLES}-sample frames")
+    if values["crop_s"] * rate % HOP:
+        problems.append(f"crop_s: {values['crop_s']} is not a whole number of {HOP}-sample frames")
     for key, unit in (("group_s", values["crop_s"]), ("global_s", batch["group_s"])):
         ratio = batch[key] / unit
         if ratio < 1 or abs(ratio - round(ratio)) > 1e-6:

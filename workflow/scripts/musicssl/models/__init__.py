@@ -7,10 +7,6 @@ from importlib import import_module
 from typing import Any
 
 _HOME = {
-    "HOP": "frames",
-    "RECEPTIVE_FIELD": "frames",
-    "SAMPLE_RATE_HZ": "frames",
-    "num_frames": "frames",
     "mean_run": "masking",
     "sample_mask": "masking",
     "build_encoder": "encoders",

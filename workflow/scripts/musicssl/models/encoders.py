@@ -16,9 +16,9 @@ import torch
 from torch import Tensor, nn
 from transformers import Data2VecAudioConfig, Data2VecAudioModel, HubertConfig, HubertModel
 
+from ..arithmetic import CONV_KERNELS, CONV_STRIDES
 from ..config.recipes import Architecture, Data2vec, Hubert
 from ..runtime import UserError
-from .frames import CONV_KERNELS, CONV_STRIDES
 
 Encoder = HubertModel | Data2VecAudioModel
 CLASSES: dict[str, type[Encoder]] = {"hubert": HubertModel, "data2vec": Data2VecAudioModel}

@@ -15,11 +15,11 @@ from typing import Any
 import torch
 from transformers import PreTrainedConfig, PreTrainedModel
 
+from ..arithmetic import CONV_KERNELS, CONV_STRIDES, SAMPLE_RATE_HZ
 from ..artefacts import read_json, write_json, write_text
 from ..config.recipes import Data2vec, Hubert, Released
 from ..runtime import UserError
 from .encoders import CLASSES, Encoder, empty_encoder
-from .frames import CONV_KERNELS, CONV_STRIDES, SAMPLE_RATE_HZ
 from .objective import Objective
 
 FILES = ("model.safetensors", "preprocessor_config.json", "README.md", "config.json")

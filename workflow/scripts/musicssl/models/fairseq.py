@@ -18,10 +18,10 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor
 
+from ..arithmetic import CONV_KERNELS
 from ..config.recipes import Architecture
 from ..runtime import UserError
 from .encoders import Encoder, empty_encoder
-from .frames import CONV_KERNELS
 
 logger = logging.getLogger(__name__)
 HEADS = ("final_proj.", "label_embs_concat", "_ema", "target_glu.")

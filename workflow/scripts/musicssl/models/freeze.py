@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Protocol
 import torch
 from torch import Tensor, nn
 
+from ..arithmetic import HOP, SAMPLE_RATE_HZ, num_frames
 from ..config.recipes import MODELS, ConstantFloor, MfccFloor
 from ..runtime import UserError
 from .floors import ConstantEncoder, MfccEncoder
-from .frames import HOP, SAMPLE_RATE_HZ, num_frames
 
 if TYPE_CHECKING:
     from .encoders import Encoder

@@ -21,10 +21,10 @@ import numpy.typing as npt
 import soundfile
 import torch
 
+from ..arithmetic import RECEPTIVE_FIELD, SAMPLE_RATE_HZ
 from ..artefacts import RaggedWriter
 from ..audio.decode import DecodeError, mono_blocks, resampled
 from ..config.recipes import Task, Windows
-from ..models.frames import RECEPTIVE_FIELD, SAMPLE_RATE_HZ
 from ..models.freeze import FrozenEncoder
 from ..runtime import UserError, progress
 from ..tasks import Item

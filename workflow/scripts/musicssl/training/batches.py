@@ -17,8 +17,9 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from ..arithmetic import HOP, RECEPTIVE_FIELD, SAMPLE_RATE_HZ, num_frames
 from ..config.recipes import Data2vec, Hubert
-from ..models import HOP, RECEPTIVE_FIELD, SAMPLE_RATE_HZ, num_frames, sample_mask
+from ..models import sample_mask
 from ..runtime import UserError
 from .data import Clips
 

@@ -8,9 +8,10 @@ from typing import Any
 
 import torch
 
+from ..arithmetic import train_step
 from ..config.recipes import Data2vec, Hubert
 from ..runtime import peak_resident_bytes
-from . import flops
+from .devices import peak_rate
 from .distributed import World
 
 logger = logging.getLogger(__name__)
@@ -22,9 +23,9 @@ class Meter:
     def __init__(self, recipe: Hubert | Data2vec, world: World, update: int, audio_s: float) -> None:
         """Args: recipe, processes, updates already done, and seconds of audio of one update."""
         self.recipe, self.world, self._audio_s = recipe, world, audio_s
-        peak = flops.peak_rate(world.device)
+        peak = peak_rate(world.device)
         self._peak = None if peak is None else peak * world.size
-        self._flops = flops.train_step(recipe)
+        self._flops = train_step(recipe.architecture, recipe.crop_s, isinstance(recipe, Data2vec))
         self._update, self._time, self._waited = update, time.perf_counter(), 0.0
 
     def row(self, update: int, loss: float, waited_s: float) -> dict[str, Any]:

@@ -8,7 +8,9 @@ import pytest
 import torch
 import training_kit as kit
 
-from musicssl.training import flops
+from musicssl.arithmetic import context_network, front_end, num_parameters, train_step
+from musicssl.models import build_encoder
+from musicssl.training.devices import peak_rate
 
 GOLDEN = Path(__file__).parents[2] / "golden" / "pretraining_gflop.csv"
 BASE = {
@@ -26,14 +28,23 @@ MODELS = {
 @pytest.mark.parametrize("row", csv.DictReader(GOLDEN.open()), ids=lambda row: "-".join(row.values()))
 def test_base_models_cost_what_was_counted(row):
     recipe = replace(MODELS[row["model"]], crop_s=float(row["crop_s"]))
-    context = flops.context_network(recipe.architecture, recipe.crop_s)
+    size = (recipe.architecture, recipe.crop_s)
+    context = context_network(*size)
     found = {
-        "forward": flops.front_end(recipe.architecture, recipe.crop_s) + context,
+        "forward": front_end(*size) + context,
         "teacher": context,
-        "train": flops.train_step(recipe),
+        "train": train_step(*size, row["model"] == "data2vec"),
     }
     assert found[row["part"]] / 1e9 == pytest.approx(float(row["gflop_per_s"]), abs=float(row["half_digit"]))
 
 
 def test_a_cpu_has_no_known_peak():
-    assert flops.peak_rate(torch.device("cpu")) is None
+    assert peak_rate(torch.device("cpu")) is None
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_parameters_are_counted(name):
+    """94 371 712 backbone parameters of HuBERT base (tests/golden/pretraining.md), here without norms and biases."""
+    built = sum(value.numel() for value in build_encoder(MODELS[name]).parameters())
+    assert num_parameters(MODELS[name].architecture) == pytest.approx(built, rel=0.003)
+    assert built == 94_371_712 or name == "data2vec"
