@@ -2,6 +2,7 @@
 
 import re
 import sys
+from dataclasses import asdict
 from pathlib import Path
 from shlex import quote
 
@@ -9,6 +10,7 @@ sys.path.append(str(Path(workflow.basedir) / "workflow" / "scripts"))
 
 from musicssl.config.catalogue import Catalogue
 from musicssl.config.inherit import ConfigError, nearest
+from musicssl.config.plan import corpus_hours, plan
 
 try:
     catalogue = Catalogue(config)
@@ -193,6 +195,16 @@ def scored_labels():
 
 def reported_corpora():
     return list(dict.fromkeys(catalogue.entry("models", m)["corpus"] for m in upstream(reported_models())))
+
+
+def planned_costs():
+    "Return what the cost model expects of every stage in the report; nothing where a corpus' hours are unknown."
+    try:
+        hours = corpus_hours(catalogue, Path(config["pathvars"]["results"]), None)
+    except ConfigError:
+        return []
+    stages = {s.rule + s.name: s for study in catalogue.selected("studies") for s in plan(catalogue, study, hours)}
+    return [asdict(stage) for stage in stages.values()]
 
 
 def reported_tasks():

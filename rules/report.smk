@@ -119,5 +119,6 @@ rule render_report:
         studies=lambda wildcards: {study: catalogue.entry("studies", study) for study in catalogue.selected("studies")},
         floors=lambda wildcards: catalogue.floors,
         benchmarks=lambda wildcards: config["pathvars"]["benchmarks"],
+        planned=lambda wildcards, input: planned_costs(),
     script:
         "../workflow/scripts/render_report.py"

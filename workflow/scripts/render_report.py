@@ -28,6 +28,7 @@ def main(snakemake: Any) -> None:
         tasks=reporting.read_tasks(given("tasks")),
         recipes=[artefacts.read_json(path) for path in given("recipes")],
         benchmarks=reporting.read_benchmarks(benchmarks) if benchmarks else {},
+        planned=getattr(params, "planned", []),
         rulegraph=Path(str(graph)).read_text(encoding="utf-8") if graph else "",
         provenance=runtime.provenance(),
     )

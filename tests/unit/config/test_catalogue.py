@@ -189,7 +189,7 @@ def test_recipes_are_builtins_and_rebuild_their_class(paper: dict) -> None:
 
 def test_no_recipe_says_where_something_runs(paper: dict) -> None:
     catalogue = Catalogue(paper)
-    assert catalogue.place("corpora", "music1000h") == {"root": "data/music1000h", "annotations": ""}
+    assert catalogue.place("corpora", "music1000h") == {"root": "data/music1000h", "annotations": "", "hours": 1000}
     assert catalogue.place("models", "music2vec-vanilla") == {"log_every": 200, "checkpoint_every": 2500}
     text = str(catalogue.recipe("probes", "hubert-k2000-iter2", "gs-key"))
     assert not re.search("'(root|log_every|checkpoint_every)'", text)

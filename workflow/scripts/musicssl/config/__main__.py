@@ -1,11 +1,13 @@
-"""``python -m musicssl.config``: print, compare and check entries of the configuration."""
+"""``python -m musicssl.config``: print, compare and check entries of the configuration, and plan what they cost."""
 
 from __future__ import annotations
 
 import argparse
+import pathlib
 import sys
 from typing import Any
 
+from . import plan
 from .catalogue import Catalogue
 from .check import TABLES, table_of
 from .inherit import ConfigError, Path, leaves, nearest, resolve
@@ -65,6 +67,14 @@ def diff(config: dict[str, Any], files: dict[Path, str], one: str, other: str) -
     return [f"{key:<{width}}  {a.get(key, missing)[0]!s}  ->  {b.get(key, missing)[0]!s}" for key in keys]
 
 
+def planned(catalogue: Catalogue, name: str, hours: float | None, tflops: float) -> list[str]:
+    """Return the cost of a model or study as a table, beside what its jobs took where they have run."""
+    paths = catalogue.config["pathvars"]
+    by_corpus = plan.corpus_hours(catalogue, pathlib.Path(paths["results"]), hours)
+    stages = plan.plan(catalogue, name, by_corpus, tflops * 1e12)
+    return plan.lines(stages, pathlib.Path(paths["benchmarks"]))
+
+
 def main() -> int:
     """Run the command line; problems are printed one a line and the exit status is 1."""
     parser = argparse.ArgumentParser(prog="python -m musicssl.config", description=__doc__)
@@ -75,6 +85,10 @@ def main() -> int:
     pair = commands.add_parser("diff", help="print what differs between two entries")
     pair.add_argument("one")
     pair.add_argument("other")
+    cost = commands.add_parser("plan", help="print hours, memory and disk of a model or study, stage by stage")
+    cost.add_argument("entry")
+    cost.add_argument("--hours", type=float, help="of audio in the corpus (default: as counted, or as its entry says)")
+    cost.add_argument("--tflops", type=float, default=100.0, help="what a GPU does in a second, in 1e12 (default: 100)")
     args = parser.parse_args()
     try:
         config, files = load(args.configfile)
@@ -82,6 +96,8 @@ def main() -> int:
             lines = show(config, files, args.entry)
         elif args.command == "diff":
             lines = diff(config, files, args.one, args.other)
+        elif args.command == "plan":
+            lines = planned(Catalogue(config), args.entry, args.hours, args.tflops)
         else:
             catalogue = Catalogue(config)
             counts = [f"{len(catalogue.names(noun))} {noun}" for noun in TABLES if noun != "miniature"]

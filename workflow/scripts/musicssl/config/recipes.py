@@ -38,6 +38,7 @@ class Corpus(Recipe):
 
     root: str = where("")
     annotations: str = where("")
+    hours: float = where(0.0)
     sample_rate_hz: int
     clip_s: float
     min_clip_s: float

@@ -13,6 +13,10 @@ from .tables import Row
 SHOWN_ROWS = 200
 SPLITS = ("train", "valid", "test")
 GIB_PER_MB = 1 / 1024
+PLAN_KEY = (
+    "Planned: the cost model of `python -m musicssl.config plan`, core time if there is no GPU, GPU time (at 1e14 "
+    "operations a second) if there is one. Wall time counts every job as it waited for its neighbours."
+)
 
 
 def corpora_part(manifests: Mapping[str, Mapping[str, Any]], quarantines: Mapping[str, Sequence[Row]]) -> Markup:
@@ -89,19 +93,31 @@ def notes(task: Mapping[str, Any]) -> Markup | None:
     return tag("ul", *(tag("li", line) for line in lines)) if lines and any(lines) else None
 
 
-def costs_part(benchmarks: Mapping[str, Sequence[Mapping[str, Any]]]) -> Markup:
-    """Return wall time and memory by rule, the costliest first."""
+def costs_part(benchmarks: Mapping[str, Sequence[Mapping[str, Any]]], planned: Sequence[Mapping[str, Any]]) -> Markup:
+    """Return wall time and memory by rule, the costliest first, beside what the plan expected of the same stages."""
     if not benchmarks:
         return Markup()
     walls = {rule: [measured(job, "s") for job in jobs] for rule, jobs in benchmarks.items()}
     most = max(sum(values) for values in walls.values()) or 1.0
     rows = []
     for rule, jobs in sorted(benchmarks.items(), key=lambda item: (-sum(walls[item[0]]), item[0])):
-        total, memory = sum(walls[rule]), max(measured(job, "max_rss") for job in jobs) * GIB_PER_MB
+        total = sum(walls[rule])
+        memory = max(measured(job, "max_rss") for job in jobs) * GIB_PER_MB
         bar = tag("i", class_="bar", style=f"width:{100 * total / most:.1f}%")
-        rows.append([rule, f"{len(jobs):,}", duration(total), bar, duration(max(walls[rule])), f"{memory:.2f} GiB"])
+        cells = [duration(total), bar, duration(max(walls[rule])), f"{memory:.2f} GiB"]
+        rows.append([rule, f"{len(jobs):,}", *cells, *expected(rule, planned)])
     head = ["Rule", "Jobs", "Wall time", "Share of the costliest", "Longest job", "Peak memory"]
-    return table(head, rows, "plain costs")
+    head += ["Planned core time", "Planned GPU time", "Planned memory"]
+    return join([table(head, rows, "plain costs"), tag("p", PLAN_KEY, class_="note")])
+
+
+def expected(rule: str, planned: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Return core time, GPU time and memory the plan gives a rule; dashes for rules it leaves out."""
+    stages = [stage for stage in planned if stage["rule"] == rule]
+    if not stages:
+        return ["–", "–", "–"]
+    hours = (3600 * sum(stage[key] for stage in stages) for key in ("cpu_h", "gpu_h"))
+    return [*map(duration, hours), f"{max(stage['memory_gb'] for stage in stages):.2f} GB"]
 
 
 def measured(job: Mapping[str, Any], key: str) -> float:

@@ -28,6 +28,7 @@ class Material:
     tasks: dict[str, tuple[dict[str, Any], list[Row]]] = field(default_factory=dict)
     recipes: list[dict[str, Any]] = field(default_factory=list)
     benchmarks: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
+    planned: list[dict[str, Any]] = field(default_factory=list)
     rulegraph: str = ""
     provenance: dict[str, Any] = field(default_factory=dict)
 

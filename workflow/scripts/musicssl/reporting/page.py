@@ -64,7 +64,7 @@ def sections(material: Material) -> list[tuple[str, str, Markup]]:
         ("clusters", "Clusters", clusters_part(material.kmeans, material.quality)),
         ("corpora", "Corpora", corpora_part(material.manifests, material.quarantines)),
         ("tasks", "Tasks", tasks_part(material.tasks)),
-        ("costs", "Costs", costs_part(material.benchmarks)),
+        ("costs", "Costs", costs_part(material.benchmarks, material.planned)),
         ("rules", "Rules", drawn if graph else Markup()),
         ("recipes", "Recipes", recipes_part(material.recipes)),
     ]
