@@ -193,3 +193,28 @@ def test_an_empty_shard_stays_empty(tmp_path, encoder_dir):
 def test_audio_of_another_corpus_is_refused(audio):
     with pytest.raises(ShardError, match="made by recipe corpus, expected other"):
         run(MFCC39, audio, corpus_digest="other")
+
+
+@pytest.mark.parametrize("rate", [100, 50])
+@pytest.mark.parametrize("entry", [MFCC39, CHROMA, CQT, BOTH, LAYER], ids=lambda entry: entry["kind"])
+def test_a_click_shows_in_the_frames_that_see_it(tmp_path, encoder_dir, entry, rate):
+    """Frame j sees samples [hop j, hop j + 400): a click in noise changes features around the frames it is in.
+
+    Windows of chroma and CQT are longer and the noise in them is not symmetric; two hops are a tenth of a window.
+    """
+    if (entry["kind"] == "layer" and rate == 100) or (entry["kind"] == "combined" and rate == 50):
+        pytest.skip("no such features")
+    positions = [12_345, 28_800, 40_007, 55_555]
+    noise = np.random.default_rng(0).normal(0, 2_000, 64_000)
+    path = tmp_path / "audio/000.npy"
+    with RaggedWriter(path, np.int16, (), "corpus", splits=["train"] * 5) as writer:
+        writer.append("noise.wav#0", noise)
+        for position in positions:
+            writer.append(f"{position}.wav#0", noise + 20_000 * (np.arange(64_000) == position))
+    shard = run(entry | {"frame_rate_hz": rate}, path, encoder_dir if entry["kind"] == "layer" else None)
+    for clip, position in enumerate(positions, start=1):
+        change = np.linalg.norm(shard[clip].astype(np.float64) - shard[0], axis=1)
+        excess = np.maximum(change - np.quantile(change, 0.8), 0) ** 2
+        found = np.average(np.arange(len(change)), weights=excess)
+        allowed = 1.0 if entry["kind"] in ("mfcc", "layer") else 2.0
+        assert found == pytest.approx((position - 200) / (16_000 // rate), abs=allowed), position
