@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import pathlib
 import sys
 from typing import Any
 
@@ -11,7 +10,7 @@ from . import plan
 from .catalogue import Catalogue
 from .check import TABLES, table_of
 from .inherit import ConfigError, Path, leaves, nearest, resolve
-from .load import load
+from .load import ROOT, load
 
 
 def find(config: dict[str, Any], name: str) -> tuple[str, str]:
@@ -70,9 +69,9 @@ def diff(config: dict[str, Any], files: dict[Path, str], one: str, other: str) -
 def planned(catalogue: Catalogue, name: str, hours: float | None, tflops: float) -> list[str]:
     """Return the cost of a model or study as a table, beside what its jobs took where they have run."""
     paths = catalogue.config["pathvars"]
-    by_corpus = plan.corpus_hours(catalogue, pathlib.Path(paths["results"]), hours)
+    by_corpus = plan.corpus_hours(catalogue, ROOT / paths["results"], hours)
     stages = plan.plan(catalogue, name, by_corpus, tflops * 1e12)
-    return plan.lines(stages, pathlib.Path(paths["benchmarks"]))
+    return plan.lines(stages, ROOT / paths["benchmarks"])
 
 
 def main() -> int:
