@@ -11,11 +11,13 @@ without one they are synthetic: smooth latent paths, mixed non-linearly, with no
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import json
 import logging
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from pathlib import Path
 from typing import Any
@@ -228,6 +230,34 @@ def iteration_faiss(folder: Path, k: int, threads: int) -> dict[str, Any]:
     return {"s": seconds / ITERATIONS, "inertia": inertia_of(frames, model.centroids)}
 
 
+def memory_small(folder: Path, k: int, threads: int) -> dict[str, Any]:
+    """Fit the first tenth of the shards (at least one)."""
+    return memory_of(load(folder)[: max(1, len(load(folder)) // 10)], k, threads)
+
+
+def memory_large(folder: Path, k: int, threads: int) -> dict[str, Any]:
+    return memory_of(load(folder), k, threads)
+
+
+def memory_of(shards: Any, k: int, threads: int) -> dict[str, Any]:
+    """Return the most private memory of a fit, sampled; mapped files are given back when others need the room."""
+    peak, done = 0, threading.Event()
+
+    def watch() -> None:
+        nonlocal peak
+        while not done.wait(0.05):
+            status = Path("/proc/self/status").read_text()
+            peak = max(peak, int(status.partition("RssAnon:")[2].split()[0]))
+
+    watcher = threading.Thread(target=watch)
+    watcher.start()
+    with open_executor("threads", threads) as executor:
+        fit(shards, dataclasses.replace(recipe(k, 1e-3), max_iterations=3), executor, executor)
+    done.set()
+    watcher.join()
+    return {"peak_mb": peak / 1024, "frames": sum(len(shard.data) for shard in shards)}
+
+
 def first_centroids(shards: Any, k: int) -> Any:
     frames = shards[0].data
     return np.asarray(frames[np.linspace(0, len(frames) - 1, k).astype(int)], np.float32)
@@ -300,7 +330,7 @@ CONTESTANTS = {
     f.__name__: f
     for f in (
         *(fit_ours, fit_fairseq, iteration_ours, iteration_faiss, seeding_ours, seeding_sklearn),
-        *(assign_ours, assign_fairseq, matmul),
+        *(assign_ours, assign_fairseq, matmul, memory_large, memory_small),
     )
 }
 ROUNDS = {
@@ -308,6 +338,7 @@ ROUNDS = {
     "iteration": ("iteration_ours", "iteration_faiss"),
     "seeding": ("seeding_ours", "seeding_sklearn"),
     "assign": ("assign_ours", "assign_fairseq", "matmul"),
+    "memory": ("memory_large", "memory_small"),
 }
 
 
@@ -345,6 +376,11 @@ def rows(title: str, results: list[dict[str, Any]], features_mb: float, k: int, 
             f"{peer['frames_per_s'] / 1e3:.0f} | {ours['frames_per_s'] / peer['frames_per_s']:.2f} x |",
             f"| assign vs bare matmul, GFLOP/s | {ours['frames_per_s'] * rate:.0f} | {product * rate:.0f} | "
             f"{100 * ours['frames_per_s'] / product:.0f} % |",
+        ]
+    if title == "memory":
+        return [
+            f"| private memory of a fit, {ours['frames']:,} and {peer['frames']:,} frames, MB | "
+            f"{ours['peak_mb']:.0f} | {peer['peak_mb']:.0f} | {ours['peak_mb'] / peer['peak_mb']:.2f} x |"
         ]
     peers = {"fit": "fairseq's recipe", "iteration": "faiss.Kmeans", "seeding": "scikit-learn k-means++"}
     lines = [
