@@ -127,6 +127,24 @@ def pretrain_data(wildcards, input):
     return " ".join(f"{option} {quote(value)}" for option, value in options.items())
 
 
+def dataset_tables(wildcards):
+    "Return the items of every selected task that reads a dataset."
+    return [f"<results>/tasks/{task}/items.csv" for task in catalogue.sharing(wildcards.dataset)]
+
+
+def task_states(suffix):
+    "Return an input function: the file of a model's states that a task needs, by frame for beats."
+
+    def states(wildcards):
+        entry = catalogue.entry("tasks", wildcards.task)
+        if wildcards.task not in catalogue.selected("tasks"):
+            raise WorkflowError(f"run.tasks: does not hold {wildcards.task}, which you ask for; add it")
+        name = "frames" if entry["kind"] == "beats" else "pooled"
+        return f"<results>/embeddings/{wildcards.model}/{entry['dataset']}/{name}.{suffix}"
+
+    return states
+
+
 def probe_files(models, tasks):
     return [f"<results>/probes/{model}/{task}/metrics.json" for model in models for task in tasks]
 

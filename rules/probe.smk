@@ -1,4 +1,8 @@
-"""Frozen encoders on MIR tasks: items, embeddings, probes."""
+"""Frozen encoders on MIR tasks: items, states, probes.
+
+States are stored by dataset, for the selected tasks that read it. Those of single frames, which beats need, are large
+and go as soon as the beat probe is done (`temp`); `--notemp` keeps them.
+"""
 
 
 rule prepare_task:
@@ -21,33 +25,34 @@ rule prepare_task:
     conda:
         "../envs/probe.yaml"
     params:
-        recipe=recipe("tasks", "task"),
-        place=lambda wildcards: catalogue.place("tasks", wildcards.task),
+        recipe=recipe("items", "task"),
+        place=lambda wildcards: catalogue.root_of(wildcards.task),
     script:
         "../workflow/scripts/prepare_task.py"
 
 
 rule embed_task:
-    "Run a frozen encoder over the items of a task and keep all its states."
+    "Run a frozen encoder once over the items of all tasks that read one dataset and keep its states."
     input:
-        table="<results>/tasks/{task}/items.csv",
-        task="<results>/tasks/{task}/task.json",
+        tables=dataset_tables,
         encoder=model_encoder,
     output:
-        embeddings=ensure("<results>/embeddings/{model}/{task}/embeddings.npy", non_empty=True),
-        index=ensure("<results>/embeddings/{model}/{task}/embeddings.json", non_empty=True),
-        recipe="<results>/embeddings/{model}/{task}/recipe.json",
+        pooled=ensure("<results>/embeddings/{model}/{dataset}/pooled.npy", non_empty=True),
+        pooled_index=ensure("<results>/embeddings/{model}/{dataset}/pooled.json", non_empty=True),
+        frames=temp("<results>/embeddings/{model}/{dataset}/frames.npy"),
+        frames_index=temp("<results>/embeddings/{model}/{dataset}/frames.json"),
+        recipe="<results>/embeddings/{model}/{dataset}/recipe.json",
     log:
-        "<logs>/embed_task/{model}/{task}.log",
+        "<logs>/embed_task/{model}/{dataset}.log",
     benchmark:
-        "<benchmarks>/embed_task/{model}/{task}.jsonl"
+        "<benchmarks>/embed_task/{model}/{dataset}.jsonl"
     conda:
         "../envs/train.yaml"
     resources:
         gpu=0,
     params:
-        recipe=recipe("embeddings", "model", "task"),
-        place=place("tasks", "task"),
+        recipe=recipe("embeddings", "model", "dataset"),
+        place=lambda wildcards, input: catalogue.root_of(catalogue.sharing(wildcards.dataset)[0]),
     script:
         "../workflow/scripts/embed_task.py"
 
@@ -57,7 +62,8 @@ rule probe:
     input:
         table="<results>/tasks/{task}/items.csv",
         task="<results>/tasks/{task}/task.json",
-        embeddings="<results>/embeddings/{model}/{task}/embeddings.npy",
+        states=task_states("npy"),
+        index=task_states("json"),
     output:
         metrics=report(
             "<results>/probes/{model}/{task}/metrics.json",
@@ -72,6 +78,7 @@ rule probe:
         "<logs>/probe/{model}/{task}.log",
     benchmark:
         "<benchmarks>/probe/{model}/{task}.jsonl"
+    priority: 5
     conda:
         "../envs/probe.yaml"
     params:

@@ -12,6 +12,7 @@ BRANCHES = 12
 UNTRAINED = 2
 FLOORS = 4
 BASELINES = 2
+DATASETS = 7
 
 
 def test_the_whole_paper_is_planned_with_no_data_on_disk(workflow, paper) -> None:
@@ -27,7 +28,8 @@ def test_the_whole_paper_is_planned_with_no_data_on_disk(workflow, paper) -> Non
     assert jobs["tabulate_study"] == 3
     table1 = (4 + FLOORS) * 13
     more = (BRANCHES - 2) * 9
-    assert jobs["probe"] == jobs["embed_task"] == table1 + more
+    assert jobs["probe"] == table1 + more
+    assert jobs["embed_task"] == (4 + FLOORS) * DATASETS + (BRANCHES - 2) * (DATASETS - 1)  # table 1 alone asks for MTG
 
 
 def test_nothing_waits_for_a_checkpoint(root) -> None:
@@ -48,8 +50,25 @@ def test_one_branch_builds_just_what_it_needs(workflow) -> None:
     target = "results/miniature/branches/music2vec-vanilla/summary.csv"
     jobs = workflow.jobs("--configfile", "config/miniature.yaml", "--", target)
     assert jobs["pretrain"] == 2  # itself and its untrained twin
-    assert jobs["probe"] == 4 * 3  # itself and three floors on three tasks
+    assert jobs["probe"] == 4 * 13  # itself and three floors
+    assert jobs["embed_task"] == 4 * DATASETS
     assert not {"fit_kmeans", "assign_labels", "extract_features"} & set(jobs)
+
+
+def test_tasks_of_one_dataset_share_their_states(workflow, tmp_path) -> None:
+    overlay = tmp_path / "some.yaml"
+    overlay.write_text("run: {tasks: [mtg-genre, mtg-top50, gtzan-genre, gtzan-rhythm, gtzan-genre-tuned]}\n"
+                       "tasks: {gtzan-genre-tuned: {base: gtzan-genre, protocol: tuned}}\n")  # fmt: skip
+    config = ["--configfile", "config/miniature.yaml", str(overlay), "--"]
+    targets = [f"results/miniature/probes/mfcc/{task}/metrics.json" for task in ("mtg-genre", "mtg-top50")]
+    assert workflow.jobs(*config, *targets)["embed_task"] == 1
+    targets = [
+        f"results/miniature/probes/mfcc/gtzan-{task}/metrics.json" for task in ("genre", "rhythm", "genre-tuned")
+    ]
+    jobs = workflow.jobs(*config, *targets)
+    assert (jobs["embed_task"], jobs["prepare_task"], jobs["probe"]) == (1, 3, 3)
+    done = workflow.snakemake("-n", *config, "results/miniature/probes/mfcc/mtt/metrics.json", check=False)
+    assert "run.tasks: does not hold mtt, which you ask for; add it" in done.stdout + done.stderr
 
 
 def test_iteration_two_unrolls_from_config(workflow) -> None:

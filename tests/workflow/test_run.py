@@ -97,9 +97,17 @@ def overlaid(finished, tmp_path: Path, values: dict) -> dict[str, int]:
             id="two values swapped",
         ),
         pytest.param(
-            {"tasks": {"nsynth-pitch": {"probe": {"dropout": 0.3}}}},
+            {"tasks": {"nsynth-pitch": {"windows": {"length_s": 2.0}}}},
             {"write_recipe": 1, "prepare_task": 1, "embed_task": 5, "probe": 5},
-            id="one value of a task",
+            id="one value of a task's windows",
+        ),
+        pytest.param(
+            {"tasks": {"nsynth-pitch": {"probe": {"dropout": 0.3}}}},
+            {"write_recipe": 1, "probe": 5},
+            id="one value of a probe",
+        ),
+        pytest.param(
+            {"tasks": {"clip": {"protocol": "tuned"}}}, {"write_recipe": 1, "probe": 5}, id="another protocol"
         ),
         pytest.param({"models": {"music2vec-span5": {"seed": 5}}}, {}, id="an entry nobody uses"),
         pytest.param({"models": {"pretraining": {"checkpoint_every": 3}}}, {}, id="how often to save"),

@@ -1,11 +1,11 @@
-"""Run a frozen encoder over the items of one task and keep all its states."""
+"""Run a frozen encoder over the items of all tasks that read one dataset and keep its states."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from musicssl import runtime
 from musicssl.artefacts import write_json
-from musicssl.config.recipes import Task, build, build_kind
+from musicssl.config.recipes import Items, build, build_kind
 from musicssl.models import frozen
 from musicssl.probing.embed import embed
 
@@ -15,22 +15,24 @@ if TYPE_CHECKING:
 
 def main(snakemake: Any) -> None:
     """Unpack the job, load the encoder, embed."""
-    recipe = snakemake.params.recipe
+    recipe, output = snakemake.params.recipe, snakemake.output
     runtime.use_threads(snakemake.threads)
-    task = build(Task, recipe["inputs"]["task"]["entry"] | snakemake.params.place)
+    inputs = dict(recipe["inputs"])
+    model = build_kind(inputs.pop("states")["inputs"]["model"]["entry"])
+    tasks = {name: build(Items, one["entry"]) for name, one in inputs.items()}
     files = snakemake.input.get("encoder")  # every file of the folder, or none
-    encoder = frozen(build_kind(recipe["inputs"]["model"]["entry"]), Path(files[0]).parent if files else None)
-    write_json(snakemake.output.recipe, recipe)
+    encoder = frozen(model, Path(files[0]).parent if files else None)
     embed(
-        snakemake.input.table,
-        task.root,
-        task,
+        dict(zip(tasks, snakemake.input.tables, strict=True)),
+        tasks,
+        snakemake.params.place["root"],
         encoder,
-        snakemake.output.embeddings,
-        recipe["digest"],
+        (output.pooled, output.frames),
+        recipe["inputs"]["states"]["digest"],
         runtime.device(),
         snakemake.threads,
     )
+    write_json(output.recipe, recipe)
 
 
 if __name__ == "__main__":

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from musicssl import runtime, tasks
-from musicssl.config.recipes import Task, build
+from musicssl.config.recipes import Items, build
 
 if TYPE_CHECKING:
     snakemake: Any
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 def main(snakemake: Any) -> None:
     """Unpack the job, read, write the table of items, ``task.json`` and ``skipped.csv`` side by side."""
     recipe = snakemake.params.recipe
-    task = build(Task, recipe["entry"] | snakemake.params.place)
+    task = build(Items, recipe["entry"] | snakemake.params.place)
     data = tasks.read_task(task, task.root)
     tasks.write_task(data, recipe["name"], task, Path(snakemake.output.table).parent)
 

@@ -15,9 +15,9 @@ def main(snakemake: Any) -> None:
     """Unpack the job, fit and score, write both results."""
     recipe = snakemake.params.recipe
     runtime.use_threads(snakemake.threads)
-    task = build(Task, recipe["inputs"]["embeddings"]["inputs"]["task"]["entry"])
+    task = build(Task, recipe["entry"])
     files = snakemake.input
-    metrics, arrays = probe(files.table, files.task, files.embeddings, recipe, task, runtime.device())
+    metrics, arrays = probe(files.table, files.task, files.states, recipe, task, runtime.device())
     write_json(snakemake.output.recipe, recipe)
     write_probe(snakemake.output.metrics, snakemake.output.predictions, metrics, arrays)
 

@@ -8,8 +8,8 @@ import numpy as np
 import torch
 
 from musicssl.artefacts import RaggedWriter, write_json
-from musicssl.config.recipes import Probe
-from musicssl.probing.items import Examples
+from musicssl.config.recipes import Probe, Windows
+from musicssl.probing.items import Examples, cut_name
 from musicssl.tasks import Item
 
 NUM_STATES, WIDTH = 3, 8
@@ -45,13 +45,12 @@ def examples(states, targets, num_outputs, rows_per_item=1, num_train=None):
     num_train = count if num_train is None else num_train
     items = [Item(str(i), "train" if i < num_train else "valid", "x", 0, 0, str(i), 0) for i in range(count)]
     half = torch.as_tensor(states).to(torch.float16)
-    return Examples(
-        items, half, torch.as_tensor(targets), np.arange(count + 1) * rows_per_item, num_outputs, 50.0, 0.0125
-    )
+    offsets = np.arange(count + 1) * rows_per_item
+    return Examples(items, half, torch.arange(len(half)), torch.as_tensor(targets), offsets, num_outputs, 50.0, 0.0125)
 
 
-def write_task(folder: Path, kind: str, constant: bool = False, windows: int = 1) -> dict:
-    """Write ``items.csv``, ``task.json`` and embeddings that hold the answer in state 1, and return the recipe."""
+def write_task(folder: Path, kind: str, constant: bool = False, windows: int = 1, average: str = "embeddings") -> dict:
+    """Write ``items.csv``, ``task.json`` and a store whose state 1 holds the answer, and return the recipe."""
     folder.mkdir(parents=True, exist_ok=True)
     rng = np.random.default_rng(0)
     directions = rng.standard_normal((24, WIDTH))
@@ -68,10 +67,12 @@ def write_task(folder: Path, kind: str, constant: bool = False, windows: int = 1
             target, signal = draw(kind, song, np.random.default_rng(song), directions)
             rows = 0.3 * rng.standard_normal((len(signal) if kind == "beats" else windows, NUM_STATES, WIDTH))
             rows[:, 1] += signal
-            table.writerow([f"item{i}", split, "x.wav", 0, 0, f"song{song}", json.dumps(target)])
-            shard.append(f"item{i}", np.zeros((len(rows), 1, 1)) if constant else rows)
+            table.writerow([f"item{i}", split, f"{i}.wav", 0, 0, f"song{song}", json.dumps(target)])
+            item = Item(f"item{i}", split, f"{i}.wav", 0.0, 0.0, f"song{song}", target)
+            name = cut_name(item, Windows(length_s=0.0, min_s=1.0, average=average), kind)
+            shard.append(name, np.zeros((len(rows), 1, 1)) if constant else rows)
     write_json(folder / "task.json", {"classes": CLASSES[kind]})
-    return {"name": "model/task", "digest": "probe", "inputs": {"embeddings": {"digest": "embedding"}}}
+    return {"name": "model/task", "digest": "probe", "inputs": {"states": {"digest": "embedding"}}}
 
 
 def draw(kind, number, rng, directions):

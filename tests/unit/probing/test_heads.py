@@ -109,7 +109,7 @@ def test_a_halved_rate_halves_the_step():
 def test_the_training_loss_is_the_mean_over_all_rows():
     data = examples(STATES[:40], LABELS, 4)
     found = train(data, protocol(learning_rates=[1e-12], dropout=0.0, max_epochs=1, batch_size=16))
-    outputs = batched.predict(found.heads, data.states, np.arange(40))
+    outputs = batched.predict(found.heads, data, np.arange(40))
     wanted = [nn.functional.cross_entropy(one, torch.from_numpy(LABELS)).item() for one in outputs]
     assert [row["train_loss"] for row in found.curves] == pytest.approx(wanted)
 
@@ -136,7 +136,7 @@ def test_constant_states_learn_the_prior():
     labels = (np.arange(200)[:, None] % 10 < np.array([1, 3])).astype(np.float32)
     data = examples(np.zeros((200, 1, 1)), labels, 2)
     found = train(data, protocol(max_epochs=150, batch_size=50, dropout=0.0), kind="multilabel")
-    answer = batched.predict(found.heads, data.states, np.arange(3)).sigmoid()
+    answer = batched.predict(found.heads, data, np.arange(3)).sigmoid()
     torch.testing.assert_close(answer, torch.tensor([0.1, 0.3]).expand(2, 3, 2), rtol=0, atol=0.02)
 
 

@@ -1,13 +1,18 @@
 """Items, rows and beat targets."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
-from probing_kit import CLASSES, examples, write_task
+from probing_kit import CLASSES, examples, protocol, write_task
 
+from musicssl.artefacts import RaggedWriter
+from musicssl.config.recipes import Task, Windows
 from musicssl.probing.fit import Batches
-from musicssl.probing.items import beat_frames, load_examples, read_items, spans
+from musicssl.probing.items import beat_frames, cut_name, load_examples, read_items, spans
 from musicssl.runtime import UserError
+from musicssl.tasks import Item
 
 
 def test_beats_mark_the_frame_with_the_nearest_centre_and_its_neighbours():
@@ -42,25 +47,66 @@ def test_crops_lie_inside_their_items_and_every_item_is_seen_once():
     assert torch.cat(whole).tolist() != list(range(60))
 
 
-def test_examples_join_items_and_embeddings(tmp_path):
+def task_of(kind="multiclass"):
+    windows = Windows(length_s=0.0, min_s=1.0, average="embeddings")
+    values = {"dataset": "d", "target": "t", "kind": kind, "metrics": ["accuracy"], "windows": windows}
+    return Task(**values, probe=protocol(), options={}, code_version=1)
+
+
+def test_examples_join_items_and_states(tmp_path):
     write_task(tmp_path, "multiclass", windows=2)
     paths = tmp_path / "items.csv", tmp_path / "embeddings.npy"
-    data = load_examples(*paths, "embedding", "multiclass", len(CLASSES["multiclass"]))
+    data = load_examples(*paths, "embedding", task_of(), len(CLASSES["multiclass"]))
     assert (data.states.shape, data.num_outputs) == ((216, 3, 8), 3)
     np.testing.assert_array_equal(data.targets, np.repeat([item.target for item in read_items(paths[0])], 2))
     assert data.rows_of(data.of_split("valid")).tolist() == list(range(96, 144))
 
 
-def test_embeddings_of_other_items_are_refused(tmp_path):
+def test_a_task_finds_its_own_rows_in_a_store_shared_with_others(tmp_path):
+    write_task(tmp_path, "multiclass")
+    items = read_items(tmp_path / "items.csv")
+    names = [cut_name(item, task_of().windows, "multiclass") for item in items]
+    order = np.random.default_rng(0).permutation(len(items))
+    with RaggedWriter(tmp_path / "shared.npy", np.float16, (1, 1), "d", frame_rate_hz=50.0, frame_offset_s=0.0125,
+                      skipped=[(names[5], "damaged")]) as shard:  # fmt: skip
+        for k, i in enumerate(order):
+            shard.append(f"other{k}", np.full((k % 3, 1, 1), -1))
+            if i != 5:
+                shard.append(names[i], [[[i]], [[i + 0.5]]])
+    data = load_examples(tmp_path / "items.csv", tmp_path / "shared.npy", "d", task_of(), 3)
+    assert [item.id for item in data.items] == [item.id for item in items if item.id != "item5"]
+    kept = np.array([i for i in range(len(items)) if i != 5])
+    found = data.states[data.places[torch.from_numpy(data.rows_of(np.arange(len(kept))))]].flatten().numpy()
+    np.testing.assert_array_equal(found, np.stack([kept, kept + 0.5], axis=1).ravel())
+
+
+def test_the_name_of_rows_tells_all_that_decides_them():
+    item = read_items_of("a.wav", 0.0, 3.0)
+    windows = Windows(length_s=30.0, min_s=1.0, average="embeddings")
+    others = [
+        (read_items_of("b.wav", 0.0, 3.0), windows, "multilabel"),
+        (read_items_of("a.wav", 0.1, 3.0), windows, "multilabel"),
+        (read_items_of("a.wav", 0.0, 3.1), windows, "multilabel"),
+        *((item, replace(windows, **change), "multilabel") for change in (
+            {"length_s": 5.0}, {"min_s": 2.0}, {"average": "predictions"})),
+        (item, windows, "beats"),
+    ]  # fmt: skip
+    names = {cut_name(item, windows, "multilabel"), *(cut_name(*other) for other in others)}
+    assert len(names) == 8
+    assert cut_name(item, windows, "multilabel") == cut_name(item, windows, "regression")
+
+
+def read_items_of(path, start_s, duration_s):
+    return Item("i", "train", path, start_s, duration_s, "g", 0)
+
+
+def test_states_of_other_items_are_refused(tmp_path):
     write_task(tmp_path, "multiclass")
     items = tmp_path / "items.csv"
     text = items.read_text()
-    items.write_text(text.replace("item7,", "other,"))
-    with pytest.raises(UserError, match="'item7' is not in both"):
-        load_examples(items, tmp_path / "embeddings.npy", "embedding", "multiclass", 3)
-    items.write_text(text + "new,train,x.wav,0,0,song,0\n")
-    with pytest.raises(UserError, match="'new' is not in both"):
-        load_examples(items, tmp_path / "embeddings.npy", "embedding", "multiclass", 3)
+    items.write_text(text.replace(",7.wav,", ",other.wav,"))
+    with pytest.raises(UserError, match=r"embeddings.npy: found no states of 'other.wav@0.0\+0.0\|.*delete the store"):
+        load_examples(items, tmp_path / "embeddings.npy", "embedding", task_of(), 3)
     items.write_text(text.replace("group", "song", 1))
     with pytest.raises(UserError, match="no column group"):
         read_items(items)

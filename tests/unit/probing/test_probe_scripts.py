@@ -4,7 +4,7 @@ import importlib.util
 import json
 import subprocess
 import sys
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -13,7 +13,7 @@ import soundfile
 from probing_kit import protocol
 from test_embed import write_items
 
-from musicssl.config.recipes import MfccFloor, Task, Windows
+from musicssl.config.recipes import Items, MfccFloor, Task, Windows
 
 SCRIPTS = Path(__file__).parents[3] / "workflow" / "scripts"
 
@@ -48,19 +48,20 @@ def test_embed_and_probe_fit_together(tmp_path):
     values = {"dataset": "d", "target": "t", "kind": "multiclass", "metrics": ["accuracy"], "windows": windows}
     task = Task(**values, probe=protocol(), options={}, code_version=1, root=str(tmp_path))
     model = MfccFloor(kind="mfcc-floor", num_ceps=13, num_mel_bins=23)
-    inputs = {"model": {"entry": asdict(model)}, "task": {"entry": asdict(task)}}
-    embeddings = {"name": "mfcc/tones", "digest": "e", "entry": asdict(task), "inputs": inputs}
-    probe = {"name": "mfcc/tones", "digest": "p", "entry": asdict(task), "inputs": {"embeddings": embeddings}}
+    cut = {field.name: asdict(task)[field.name] for field in fields(Items)}
+    states = {"digest": "s", "inputs": {"model": {"entry": asdict(model)}}}
+    embeddings = {"name": "mfcc/d", "digest": "e", "inputs": {"states": states, "tones": {"entry": cut}}}
+    probe = {"name": "mfcc/tones", "digest": "p", "entry": asdict(task), "inputs": {"states": states}}
     out = tmp_path / "out"
     call(
         "embed_task",
-        input=Files(table=items, task=tmp_path / "task.json", encoder=[]),
-        output=Files(embeddings=out / "embeddings.npy", index=out / "embeddings.json", recipe=out / "recipe.json"),
-        params=SimpleNamespace(recipe=embeddings, place={}),
+        input=Files(tables=[items], encoder=[]),
+        output=Files(pooled=out / "pooled.npy", frames=out / "frames.npy", recipe=out / "recipe.json"),
+        params=SimpleNamespace(recipe=embeddings, place={"root": str(tmp_path)}),
     )
     call(
         "probe",
-        input=Files(table=items, task=tmp_path / "task.json", embeddings=out / "embeddings.npy"),
+        input=Files(table=items, task=tmp_path / "task.json", states=out / "pooled.npy"),
         output=Files(**{name: out / "probe" / f"{name}.json" for name in ("metrics", "recipe", "predictions")}),
         params=SimpleNamespace(recipe=probe),
     )

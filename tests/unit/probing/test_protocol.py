@@ -23,9 +23,10 @@ def task_of(kind, average="embeddings", **changes):
 
 
 def run(folder, kind, task=None, **options):
-    recipe = write_task(folder, kind, **options)
+    task = task or task_of(kind)
+    recipe = write_task(folder, kind, average=task.windows.average, **options)
     files = folder / "items.csv", folder / "task.json", folder / "embeddings.npy"
-    metrics, arrays = probe(*files, recipe, task or task_of(kind), CPU)
+    metrics, arrays = probe(*files, recipe, task, CPU)
     write_probe(folder / "metrics.json", folder / "predictions.npz", metrics, arrays)
     return json.loads((folder / "metrics.json").read_text())
 
@@ -131,6 +132,6 @@ def test_unknown_metrics_and_foreign_embeddings_are_explained(tmp_path):
     wrong = Task(**{**vars(task_of("multiclass")), "metrics": ["ap"]})
     with pytest.raises(UserError, match="found 'ap', expected some of accuracy"):
         probe(*files, recipe, wrong, CPU)
-    recipe["inputs"]["embeddings"]["digest"] = "older"
+    recipe["inputs"]["states"]["digest"] = "older"
     with pytest.raises(UserError, match="made by recipe embedding, expected older"):
         probe(*files, recipe, task_of("multiclass"), CPU)

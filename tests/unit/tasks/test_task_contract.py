@@ -12,7 +12,7 @@ import task_layouts
 
 import prepare_task
 from musicssl import tasks
-from musicssl.config.recipes import Probe, Task, Windows
+from musicssl.config.recipes import Items, Probe, Task, Windows
 from musicssl.runtime import UserError
 from musicssl.tasks import __main__ as command
 from musicssl.tasks import base
@@ -173,9 +173,10 @@ def test_prepare_task_writes_the_three_files(roots, tmp_path):
     import dataclasses
 
     task = entry("gtzan", "rhythm", roots["gtzan"], options={"annotation": "A", "crop_s": 10.0})
+    items = {field.name: dataclasses.asdict(task)[field.name] for field in dataclasses.fields(Items)}
     job = SimpleNamespace(
         params=SimpleNamespace(
-            recipe={"name": "gtzan-rhythm", "digest": "0" * 10, "entry": dataclasses.asdict(task)}, place={}
+            recipe={"name": "gtzan-rhythm", "digest": "0" * 10, "entry": items}, place={"root": task.root}
         ),
         output=SimpleNamespace(table=str(tmp_path / "items.csv")),
     )

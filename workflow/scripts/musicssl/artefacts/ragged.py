@@ -7,6 +7,7 @@ float16), labels (uint16 or uint32) and embeddings are all stored so.
 
 from __future__ import annotations
 
+import math
 import os
 import zlib
 from collections.abc import Sequence
@@ -21,6 +22,7 @@ from .files import read_json, write_json
 
 FORMAT = "musicssl-ragged/1"
 CHUNK = 1 << 24
+HEADER_BYTES = 128
 
 
 class ShardError(UserError):
@@ -49,14 +51,21 @@ class RaggedWriter:
         self.offsets = [0]
         self.crc = 0
         self.path.parent.mkdir(parents=True, exist_ok=True)
+        self._open()
+
+    def _open(self) -> None:
         self._part = self.path.with_name(f".{self.path.name}.{os.getpid()}.part")
         self._stream = self._part.open("wb")
         self._stream.write(self._header(0))
 
+    def _row_bytes(self) -> int:
+        return self.dtype.itemsize * math.prod(self.row_shape)
+
     def _header(self, num_rows: int) -> bytes:
         """Return a NPY 1.0 header of fixed size, so it can be rewritten when the row count is known."""
         text = repr({"descr": self.dtype.str, "fortran_order": False, "shape": (num_rows, *self.row_shape)})
-        return b"\x93NUMPY\x01\x00" + (118).to_bytes(2, "little") + text.ljust(117).encode() + b"\n"
+        width = HEADER_BYTES - 10
+        return b"\x93NUMPY\x01\x00" + width.to_bytes(2, "little") + text.ljust(width - 1).encode() + b"\n"
 
     def append(self, name: str, values: npt.ArrayLike) -> None:
         """Add one array of shape ``(rows, *row_shape)`` under ``name``."""
@@ -139,14 +148,14 @@ class RaggedShard:
                 f"{self.path}: made by recipe {self.digest}, expected {digest}; delete it and run the workflow again"
             )
         dtype, row_shape = np.dtype(index["dtype"]), tuple(index["row_shape"])
-        expected = 128 + int(self.offsets[-1]) * dtype.itemsize * int(np.prod(row_shape, dtype=np.int64))
+        expected = HEADER_BYTES + int(self.offsets[-1]) * dtype.itemsize * int(np.prod(row_shape, dtype=np.int64))
         found = self.path.stat().st_size
         if found != expected:
             raise ShardError(
                 f"{self.path}: {found} bytes, expected {expected} (truncated or half copied); delete it and rerun"
             )
         shape = (int(self.offsets[-1]), *row_shape)
-        self.data = np.memmap(self.path, dtype, "r", 128, shape) if shape[0] else np.empty(shape, dtype)
+        self.data = np.memmap(self.path, dtype, "r", HEADER_BYTES, shape) if shape[0] else np.empty(shape, dtype)
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -166,7 +175,7 @@ class RaggedShard:
         """
         crc = 0
         with open(self.path, "rb") as stream:
-            stream.seek(128)
+            stream.seek(HEADER_BYTES)
             while block := stream.read(CHUNK):
                 crc = zlib.crc32(block, crc)
         if crc != self._crc:

@@ -7,8 +7,10 @@ claims; one of variable bit rate without a Xing header claims nothing, and is re
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -19,6 +21,7 @@ Audio = npt.NDArray[np.float32]
 BLOCK_FRAMES = 1 << 18  # shorter ones cost time between the libraries
 UNKNOWN_FRAMES = 1 << 62  # what libsndfile answers for a FLAC without a total
 MIN_DECODED = 0.95  # of what the header promises
+STREAMED_SIZES = (0xFFFFFFFF, 0x7FFFFFFF)  # written to a pipe: the header never promised a length
 logger = logging.getLogger(__name__)
 
 
@@ -62,6 +65,20 @@ def mono_blocks(path: str | Path) -> Iterator[Audio]:
         if counted:
             raise DecodeError("truncated", detail)
         logger.warning("%s: %s, a length estimated without a Xing header; kept", path, detail)
+
+
+def require_whole(header: Any) -> None:
+    """Check that a file has the bytes its chunks claim; libsndfile itself reads a cut WAV as a short one.
+
+    Args:
+        header: as ``soundfile.info(path, verbose=True)`` gives it.
+
+    Raises:
+        DecodeError: it is cut.
+    """
+    for promised, found in re.findall(r"(\d+) \(should be (\d+)\)", header.extra_info):
+        if int(promised) not in STREAMED_SIZES and int(found) < MIN_DECODED * int(promised):
+            raise DecodeError("truncated", f"{found} bytes, header says {promised}")
 
 
 def resampled(blocks: Iterable[Audio], rate_hz: int, to_rate_hz: int) -> Iterator[Audio]:

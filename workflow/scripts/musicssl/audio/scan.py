@@ -9,7 +9,6 @@ import hashlib
 import heapq
 import logging
 import os
-import re
 import stat
 from collections import defaultdict
 from collections.abc import Callable, Hashable, Sequence
@@ -22,14 +21,13 @@ import soundfile
 
 from ..config.recipes import Corpus
 from ..runtime import UserError, progress
-from .decode import MIN_DECODED, UNKNOWN_FRAMES, DecodeError, mono_blocks
+from .decode import UNKNOWN_FRAMES, DecodeError, mono_blocks, require_whole
 from .listing import AudioFile, Rejected
 
 READABLE = {".aif", ".aifc", ".aiff", ".au", ".caf", ".flac", ".mp2", ".mp3", ".oga", ".ogg", ".opus"}
 READABLE |= {".rf64", ".snd", ".w64", ".wav", ".wave"}
 UNREADABLE = {".aac", ".ape", ".m4a", ".mpc", ".wma", ".wv"}  # not by libsndfile: set aside in sight, not passed over
 HEAD_BYTES = 1 << 16
-STREAMED_SIZES = (0xFFFFFFFF, 0x7FFFFFFF)  # written to a pipe: the header never promised a length
 logger = logging.getLogger(__name__)
 
 
@@ -122,9 +120,7 @@ def inspect(root: Path, name: str, *, min_file_s: float) -> AudioFile | Rejected
 
 
 def _inspect_header(name: str, header: Any, path: Path, min_file_s: float) -> AudioFile | Rejected:
-    for promised, found in re.findall(r"(\d+) \(should be (\d+)\)", header.extra_info):
-        if int(promised) not in STREAMED_SIZES and int(found) < MIN_DECODED * int(promised):
-            return Rejected(name, "truncated", f"{found} bytes, header says {promised}")
+    require_whole(header)
     frames = header.frames
     if frames >= UNKNOWN_FRAMES:
         frames = sum(map(len, mono_blocks(path)))

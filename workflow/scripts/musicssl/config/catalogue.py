@@ -19,6 +19,8 @@ from .check import SELECTIONS, validate
 from .inherit import ConfigError, nearest
 
 Recipe = dict[str, Any]
+STATES_VERSION = 1
+"""Raised when :mod:`musicssl.probing.embed` gives other numbers for the same windows."""
 
 
 def digest_of(value: Any) -> str:
@@ -34,7 +36,9 @@ def deciding(cls: type, entry: Mapping[str, Any]) -> dict[str, Any]:
 
 def class_of(noun: str, entry: Mapping[str, Any]) -> type:
     """Return the recipe class of an entry."""
-    by_noun = {"corpora": recipes.Corpus, "labels": recipes.Labels, "miniature": recipes.Miniature}
+    by_noun = {
+        "corpora": recipes.Corpus, "labels": recipes.Labels, "miniature": recipes.Miniature, "items": recipes.Items,
+    }  # fmt: skip
     return recipes.BY_KIND[entry["kind"]] if noun in ("features", "models") else by_noun.get(noun, recipes.Task)
 
 
@@ -120,6 +124,18 @@ class Catalogue:
         models = [m for m in self.entry("studies", study)["models"] if m in chosen or table[m]["kind"] == "released"]
         return models + [name for name in self.floors if name not in models]
 
+    def sharing(self, dataset: str) -> list[str]:
+        """Return the selected tasks that read one dataset, in the order of the table; their states are stored together.
+
+        Raises:
+            ConfigError: none is selected.
+        """
+        chosen = set(self.selected("tasks"))
+        tasks = [name for name, task in self.entries["tasks"].items() if task["dataset"] == dataset and name in chosen]
+        if not tasks:
+            raise ConfigError([f"run.tasks: holds no task of {dataset}; add the one you ask for"])
+        return tasks
+
     def columns(self, study: str) -> list[str]:
         """Return the tasks of a study that this run builds."""
         chosen = set(self.selected("tasks"))
@@ -135,6 +151,10 @@ class Catalogue:
         entry = self.entry(noun, name)
         return {key: value for key, value in entry.items() if key not in deciding(class_of(noun, entry), entry)}
 
+    def root_of(self, task: str) -> dict[str, Any]:
+        """Return where a task's dataset lies."""
+        return {"root": self.entry("tasks", task)["root"]}
+
     # ------------------------------------------------------------ recipes
 
     def recipe(self, noun: str, *names: str) -> Recipe:
@@ -142,7 +162,8 @@ class Catalogue:
 
         Args:
             noun: ``corpora``, ``features`` (name, corpus), ``labels`` (name, corpus), ``models``, ``tasks``,
-                ``embeddings`` (model, task), ``probes`` (model, task) or ``miniature`` (part).
+                ``items`` (task), ``states`` (model), ``embeddings`` (model, dataset), ``probes`` (model, task) or
+                ``miniature`` (part).
         """
         key = (noun, *names)
         if key not in self._recipes:
@@ -150,7 +171,7 @@ class Catalogue:
         return self._recipes[key]
 
     def _make(self, noun: str, name: str, entry: dict[str, Any], decides: Any, inputs: dict[str, Recipe]) -> Recipe:
-        entry = deciding(class_of(noun, entry), entry)
+        entry = deciding(class_of(noun, entry), entry) if entry else {}
         digest = digest_of([noun, decides, {role: recipe["digest"] for role, recipe in inputs.items()}])
         return {"noun": noun, "name": name, "digest": digest, "entry": entry, "inputs": inputs}
 
@@ -193,13 +214,23 @@ class Catalogue:
         entry = self.entry("tasks", name)
         return self._make("tasks", name, entry, deciding(recipes.Task, entry), {})
 
-    def _embeddings(self, model: str, task: str) -> Recipe:
-        inputs = {"model": self.recipe("models", model), "task": self.recipe("tasks", task)}
-        return self._make("embeddings", f"{model}/{task}", self.entry("tasks", task), None, inputs)
+    def _items(self, name: str) -> Recipe:
+        entry = self.entry("tasks", name)
+        return self._make("items", name, entry, deciding(recipes.Items, entry), {})
+
+    def _states(self, model: str) -> Recipe:
+        """What decides a row of states beside its name (file and cut); which others lie beside it does not."""
+        return self._make("states", model, {}, STATES_VERSION, {"model": self.recipe("models", model)})
+
+    def _embeddings(self, model: str, dataset: str) -> Recipe:
+        inputs = {"states": self.recipe("states", model)}
+        inputs |= {task: self.recipe("items", task) for task in self.sharing(dataset)}
+        return self._make("embeddings", f"{model}/{dataset}", {}, None, inputs)
 
     def _probes(self, model: str, task: str) -> Recipe:
-        inputs = {"embeddings": self.recipe("embeddings", model, task)}
-        return self._make("probes", f"{model}/{task}", self.entry("tasks", task), None, inputs)
+        entry = self.entry("tasks", task)
+        inputs = {"states": self.recipe("states", model), "items": self.recipe("items", task)}
+        return self._make("probes", f"{model}/{task}", entry, [entry["metrics"], entry["probe"]], inputs)
 
     def _check_duplicates(self) -> None:
         problems = []

@@ -15,7 +15,7 @@ from pydantic import Field, TypeAdapter, ValidationError
 
 from ..arithmetic import HOP
 from . import recipes
-from .inherit import ConfigError, Path, nearest, resolve
+from .inherit import ConfigError, Path, merge, nearest, resolve
 
 SLUG = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 METRICS = {
@@ -30,6 +30,7 @@ TABLES: dict[str, Any] = {
     "features": Annotated[recipes.FEATURES, Field(discriminator="kind")],
     "labels": recipes.Labels,
     "models": Annotated[recipes.MODELS, Field(discriminator="kind")],
+    "protocols": recipes.Protocol,
     "tasks": recipes.Task,
     "studies": recipes.Study,
     "miniature": recipes.Miniature,
@@ -70,6 +71,8 @@ def validate(config: Mapping[str, Any]) -> Entries:
             elif not raw.get("abstract"):
                 try:
                     values, origin = resolve(table, name)
+                    if noun == "tasks":
+                        values = with_protocol(values, name, config)
                     entries[noun][name] = asdict(adapter(noun).validate_python(values))
                 except ConfigError as error:
                     problems += [f"{noun}.{problem}" for problem in error.problems]
@@ -81,6 +84,18 @@ def validate(config: Mapping[str, Any]) -> Entries:
     if problems:
         raise ConfigError(problems)
     return entries
+
+
+def with_protocol(values: dict[str, Any], name: str, config: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a task's values with those of the protocol it names below its own ``probe``.
+
+    Raises:
+        ConfigError: there is no such protocol.
+    """
+    table, protocol = table_of(config, "protocols"), values.get("protocol")
+    if protocol not in table:
+        raise ConfigError([f"{name}.protocol: no protocols entry {protocol!r}{nearest(str(protocol), table)}"])
+    return merge({"probe": resolve(table, protocol)[0]}, values)
 
 
 def table_of(config: Mapping[str, Any], noun: str) -> dict[str, Any]:
@@ -145,6 +160,11 @@ def relations(entries: Entries) -> list[str]:
         ]
         if not (values["metrics"] and values["probe"]["seeds"] and values["probe"]["learning_rates"]):
             problems.append(f"tasks.{name}: metrics, probe.seeds and probe.learning_rates may not be empty")
+        first = next(other for other, task in entries["tasks"].items() if task["dataset"] == values["dataset"])
+        if values["root"] != entries["tasks"][first]["root"]:
+            problems.append(
+                f"tasks.{name}.root: found {values['root']!r}, but {first} reads the same dataset elsewhere"
+            )
     return problems
 
 

@@ -299,33 +299,46 @@ class Windows(Recipe):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Probe(Recipe):
-    """The probing protocol: softmax-weighted states, one hidden layer, early stopping on validation."""
+class Protocol(Recipe):
+    """The head, and what is tried and repeated; equal for every model and task that names it."""
 
     hidden_size: int
     dropout: float
     learning_rates: list[float]
-    batch_size: int
-    max_epochs: int
-    plateau_patience: int
-    stop_patience: int
     seeds: list[int]
     num_bootstraps: int
 
 
 @dataclass(frozen=True, kw_only=True)
-class Task(Recipe):
-    """One MIR task: dataset, target, windows, metric, protocol."""
+class Probe(Protocol):
+    """A protocol with one task's batches and patience: early stopping on validation."""
+
+    batch_size: int
+    max_epochs: int
+    plateau_patience: int
+    stop_patience: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Items(Recipe):
+    """What a task reads and how its recordings are cut: all that its items and their states depend on."""
 
     dataset: str
     target: str
     kind: Literal["multiclass", "multilabel", "regression", "key", "beats"]
-    metrics: list[str]
     windows: Windows
-    probe: Probe
     options: dict[str, bool | int | float | str]
     code_version: int
     root: str = where("")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Task(Items):
+    """One MIR task: items, metrics, and the probe, in which the named protocol's values stand too."""
+
+    metrics: list[str]
+    probe: Probe
+    protocol: str = where("paper")
 
 
 # ---------------------------------------------------------------- studies

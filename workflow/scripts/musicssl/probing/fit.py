@@ -203,7 +203,9 @@ class Training:
 
     def _gradients(self, rows: Tensor, batch_rows: int) -> tuple[Tensor, ...]:
         """Return the summed losses (R,) of some rows of a batch and what they add to the gradients of its mean."""
-        outputs = self.heads(gather(self.data.states, rows, self.device), self.dropout.draw(len(rows), self.device))
+        outputs = self.heads(
+            gather(self.data.states, self.data.places[rows], self.device), self.dropout.draw(len(rows), self.device)
+        )
         summed = losses(self.kind, outputs, self.data.targets[rows].to(self.device))
         return summed.detach(), *torch.autograd.grad(summed.sum() / batch_rows, self.heads.weights)
 
@@ -214,7 +216,7 @@ def valid_loss(data: Examples, kind: str, items: Ints) -> Validate:
     targets = data.targets[rows]
 
     def validate(heads: Heads) -> npt.NDArray[np.float64]:
-        outputs = predict(heads, data.states, rows)
+        outputs = predict(heads, data, rows)
         return -losses(kind, outputs, targets.to(outputs.device)).cpu().double().numpy() / len(rows)
 
     return validate

@@ -21,6 +21,8 @@ from torch import Tensor
 from torch.nn import functional as F
 from torch.optim.adam import adam
 
+from .items import Examples
+
 BETAS, EPS = (0.9, 0.999), 1e-8
 CHUNK_VALUES = {"cpu": 1 << 20, "cuda": 1 << 26}
 """Values worked on at once, states or hidden units, so that on a CPU they stay in its cache."""
@@ -183,8 +185,8 @@ def rows_at_once(heads: Heads) -> int:
 
 
 @torch.no_grad()
-def predict(heads: Heads, states: Tensor, rows: npt.NDArray[np.int64]) -> Tensor:
+def predict(heads: Heads, data: Examples, rows: npt.NDArray[np.int64]) -> Tensor:
     """Return the outputs of all replicas on some rows, float32 (R, rows, O), without dropout."""
     device = heads.weights[0].device
-    parts = torch.from_numpy(rows).split(rows_at_once(heads))
-    return torch.cat([heads(gather(states, part, device)) for part in parts], dim=1)
+    parts = data.places[torch.from_numpy(rows)].split(rows_at_once(heads))
+    return torch.cat([heads(gather(data.states, part, device)) for part in parts], dim=1)

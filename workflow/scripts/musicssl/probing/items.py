@@ -1,4 +1,4 @@
-"""Items of a task as probing needs them: read back, joined with their embeddings, cut into rows."""
+"""Items of a task as probing needs them: read back, joined with their states in a store shared with other tasks."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ import torch
 from torch import Tensor
 
 from ..artefacts import RaggedShard
+from ..config.recipes import Items, Windows
 from ..runtime import UserError
 from ..tasks import Item
 
@@ -57,15 +58,23 @@ def check_splits(items: Sequence[Item], where: str | Path) -> None:
         raise UserError(f"{where}: found no usable item in {', '.join(empty)}, expected some in each; see the log")
 
 
+def cut_name(item: Item, windows: Windows, kind: str) -> str:
+    """Return the name of an item's rows in a store: file, stretch, and how it is windowed."""
+    how = f"{windows.length_s!r},{windows.min_s!r},{windows.average}" if kind != "beats" else "frames"
+    return f"{item.path}@{item.start_s!r}+{item.duration_s!r}|{how}"
+
+
 @dataclass(frozen=True)
 class Examples:
     """Embedded items and their targets; an item owns the rows ``offsets[i]`` to ``offsets[i + 1]``.
 
-    Rows are items (windows averaged), windows, or frames (beats).
+    Rows are items (windows averaged), windows, or frames (beats). Row r lies at ``places[r]`` of ``states``, where
+    rows of other tasks may lie between.
 
     Attributes:
-        items: in the order of the embeddings.
-        states: float16 (rows, N, W), memory-mapped.
+        items: those with states, as listed.
+        states: float16 (stored rows, N, W), memory-mapped.
+        places: int64 (rows,).
         targets: one a row: int64 (rows,) for classes and keys, else float32 (rows, outputs).
         offsets: int64 (items + 1,).
         num_outputs: of the head.
@@ -75,6 +84,7 @@ class Examples:
 
     items: list[Item]
     states: Tensor
+    places: Tensor
     targets: Tensor
     offsets: Ints
     num_outputs: int
@@ -96,37 +106,42 @@ def spans(starts: Ints, lengths: Ints) -> Ints:
     return np.repeat(starts - ends + lengths, lengths) + np.arange(ends[-1] if len(ends) else 0)
 
 
-def load_examples(items_path: str | Path, embeddings: str | Path, digest: str, kind: str, num_classes: int) -> Examples:
-    """Join a task's items with a model's embeddings of them.
+def load_examples(items_path: str | Path, store: str | Path, digest: str, task: Items, num_classes: int) -> Examples:
+    """Join a task's items with a model's states of them.
 
     Args:
         items_path: ``items.csv``.
-        embeddings: the shard's ``.npy``.
+        store: the ``.npy`` (or ``.json``) of the states of the task's dataset.
         digest: of the recipe that must have made it.
-        kind: of the task.
+        task: how the items are cut.
         num_classes: names in ``task.json``; 0 where targets have none.
 
     Raises:
         UserError: the two files belong to different versions of the task, or a split has no embedded item.
     """
-    shard = RaggedShard(embeddings, digest)
-    listed = {item.id: item for item in read_items(items_path)}
-    unknown = [name for name in shard.ids if name not in listed]
-    missing = listed.keys() - set(shard.ids) - {name for name, _ in shard.attrs["skipped"]}
-    if unknown or missing:
-        odd = unknown[0] if unknown else min(missing)
-        raise UserError(f"{embeddings}: {odd!r} is not in both it and {items_path}; delete the embeddings and rerun")
-    items = [listed[name] for name in shard.ids]
-    check_splits(items, embeddings)
-    if shard.attrs["skipped"]:
-        logger.warning("%d items have no embedding and are left out", len(shard.attrs["skipped"]))
+    shard = RaggedShard(store, digest)
+    listed = read_items(items_path)
+    names = [cut_name(item, task.windows, task.kind) for item in listed]
+    number = {name: i for i, name in enumerate(shard.ids)}
+    absent = {name for name, _ in shard.attrs["skipped"]}
+    if missing := next((name for name in names if name not in number and name not in absent), None):
+        raise UserError(
+            f"{store}: found no states of {missing!r}, which {items_path} lists; delete the store and rerun"
+        )
+    found = [(item, number[name]) for item, name in zip(listed, names) if name in number]
+    items, rows = [item for item, _ in found], np.array([i for _, i in found], dtype=np.int64)
+    check_splits(items, store)
+    if len(items) < len(listed):
+        logger.warning("%d items have no states and are left out", len(listed) - len(items))
+    lengths = shard.lengths()[rows]
     rate, offset = shard.attrs["frame_rate_hz"], shard.attrs["frame_offset_s"]
-    targets = row_targets([item.target for item in items], shard.lengths(), kind, rate, offset)
-    num_outputs = num_classes if kind in ("multiclass", "key") else targets.shape[1]
+    targets = row_targets([item.target for item in items], lengths, task.kind, rate, offset)
+    num_outputs = num_classes if task.kind in ("multiclass", "key") else targets.shape[1]
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="The given NumPy array is not writ")
         states = torch.from_numpy(np.asarray(shard.data))
-    return Examples(items, states, targets, shard.offsets, num_outputs, rate, offset)
+    places = torch.from_numpy(spans(shard.offsets[rows], lengths))
+    return Examples(items, states, places, targets, np.cumsum([0, *lengths]), num_outputs, rate, offset)
 
 
 def row_targets(targets: Sequence[Any], lengths: Ints, kind: str, rate_hz: float, offset_s: float) -> Tensor:

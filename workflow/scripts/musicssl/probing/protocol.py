@@ -44,7 +44,7 @@ MONITORS = {"multiclass": ("accuracy",), "multilabel": ("roc_auc",), "key": ("ke
 
 
 def probe(
-    items_path: str | Path, task_path: str | Path, embeddings: str | Path, recipe: dict[str, Any], task: Task,
+    items_path: str | Path, task_path: str | Path, store: str | Path, recipe: dict[str, Any], task: Task,
     device: torch.device,
 ) -> tuple[dict[str, Any], dict[str, npt.NDArray[Any]]]:  # fmt: skip
     """Return the values of ``metrics.json`` and the arrays of ``predictions.npz``.
@@ -52,22 +52,22 @@ def probe(
     Args:
         items_path: ``items.csv``.
         task_path: ``task.json``, for the names of the classes.
-        embeddings: the shard's ``.npy``.
-        recipe: of the probe; its embeddings' digest must be the shard's.
+        store: the ``.npy`` of the states of the task's dataset.
+        recipe: of the probe; its states' digest must be the store's.
         task: the task's entry.
         device: to train on.
 
     Raises:
-        UserError: the embeddings belong to something else, a metric is unknown or undefined, training diverged.
+        UserError: the states belong to something else, a metric is unknown or undefined, training diverged.
     """
     kind, classes = task.kind, read_json(task_path)["classes"]
-    data = load_examples(items_path, embeddings, recipe["inputs"]["embeddings"]["digest"], kind, len(classes))
+    data = load_examples(items_path, store, recipe["inputs"]["states"]["digest"], task, len(classes))
     units, owners = units_of(data, kind, classes, "test")
     require_scorable(units, task.metrics, "test")
     crop_rows = round(float(task.options.get("crop_s", 0)) * data.frame_rate_hz) if kind == "beats" else 0
     fitted = fit(data, kind, task.probe, crop_rows, validation(data, kind, classes), device)
     chosen = fitted.chosen()
-    raw = predict(fitted.heads, data.states, data.rows_of(data.of_split("test")))[chosen].cpu().numpy()
+    raw = predict(fitted.heads, data, data.rows_of(data.of_split("test")))[chosen].cpu().numpy()
     outputs, floor = _answers(data, units, owners, raw)
     model, name = recipe["name"].split("/")
     metrics = {
@@ -98,7 +98,7 @@ def validation(data: Examples, kind: str, classes: list[str]) -> Validate:
     monitors = MONITORS.get(kind) or tuple(f"r2_{name}" for name in classes)
 
     def validate(heads: Heads) -> npt.NDArray[np.float64]:
-        outputs = average_rows(predict(heads, data.states, rows).cpu().numpy(), owners, len(units))
+        outputs = average_rows(predict(heads, data, rows).cpu().numpy(), owners, len(units))
         found = [scores_of(units, one) if np.isfinite(one).all() else None for one in outputs]
         return np.array([np.mean([plain(s[m], len(units)) for m in monitors]) if s else np.nan for s in found])
 

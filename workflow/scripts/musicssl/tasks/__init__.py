@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from .. import artefacts
-from ..config.recipes import Task
+from ..config.recipes import Items
 from ..runtime import UserError
 from .base import Item, Skip, TaskData, as_options, check_items, count_splits
 
@@ -67,7 +67,7 @@ def read_dataset(dataset: str, target: str, root: str | Path, options: dict[str,
     return dataclasses.replace(data, notes=data.notes + notes)
 
 
-def read_task(task: Task, root: str | Path) -> TaskData:
+def read_task(task: Items, root: str | Path) -> TaskData:
     """Read a task entry; datasets that are cut into clips take ``windows.length_s`` unless ``options.clip_s`` is set.
 
     Raises:
@@ -82,7 +82,7 @@ def read_task(task: Task, root: str | Path) -> TaskData:
     return read_dataset(task.dataset, task.target, root, options)
 
 
-def write_task(data: TaskData, name: str, task: Task, out_dir: str | Path) -> None:
+def write_task(data: TaskData, name: str, task: Items, out_dir: str | Path) -> None:
     """Write ``items.csv``, ``skipped.csv`` and ``task.json`` of one task into ``out_dir``."""
     out_dir, module = Path(out_dir), adapter(task.dataset)
     fields = [field.name for field in dataclasses.fields(Item)]
