@@ -66,6 +66,12 @@ def test_training_logs_as_often_as_configured(finished) -> None:
     assert [row["update"] for row in rows if row["split"] == "valid"] == [6, 12]
 
 
+def test_frames_are_gone_and_pooled_states_stay(finished) -> None:
+    folder = finished.folder / RESULTS / "embeddings/mfcc"
+    assert {path.name for path in (folder / "gtzan").iterdir()} == {"pooled.npy", "pooled.json", "recipe.json"}
+    assert sorted(path.name for path in folder.iterdir()) == ["gtzan", "nsynth"]
+
+
 def test_nothing_is_left_to_do(finished) -> None:
     assert finished.jobs(*TINY) == {}
 
@@ -73,7 +79,7 @@ def test_nothing_is_left_to_do(finished) -> None:
 def test_another_branch_reuses_everything_shared(finished) -> None:
     target = str(RESULTS / "branches/music2vec-vanilla/summary.csv")
     jobs = finished.jobs(*TINY, "--", target)
-    assert jobs == {"write_recipe": 1, "pretrain": 1, "export_model": 1, "embed_task": 1, "probe": 1,
+    assert jobs == {"write_recipe": 1, "pretrain": 1, "export_model": 1, "embed_task": 2, "probe": 3,
                     "tabulate_branch": 1}  # fmt: skip
 
 
@@ -88,12 +94,12 @@ def overlaid(finished, tmp_path: Path, values: dict) -> dict[str, int]:
     [
         pytest.param(
             {"models": {"hubert-k500-mfcc39": {"seed": 5}}},
-            {"write_recipe": 1, "pretrain": 1, "export_model": 1, "embed_task": 1, "probe": 1},
+            {"write_recipe": 1, "pretrain": 1, "export_model": 1, "embed_task": 2, "probe": 3},
             id="one value of a model",
         ),
         pytest.param(
             {"models": {"hubert-k500-mfcc39": {"optimizer": {"betas": [0.98, 0.9]}}}},
-            {"write_recipe": 1, "pretrain": 1, "export_model": 1, "embed_task": 1, "probe": 1},
+            {"write_recipe": 1, "pretrain": 1, "export_model": 1, "embed_task": 2, "probe": 3},
             id="two values swapped",
         ),
         pytest.param(
@@ -107,7 +113,9 @@ def overlaid(finished, tmp_path: Path, values: dict) -> dict[str, int]:
             id="one value of a probe",
         ),
         pytest.param(
-            {"tasks": {"clip": {"protocol": "tuned"}}}, {"write_recipe": 1, "probe": 5}, id="another protocol"
+            {"tasks": {"clip": {"protocol": "tuned"}}},
+            {"write_recipe": 3, "embed_task": 5, "probe": 15},  # states of frames are gone as soon as they were used
+            id="another protocol",
         ),
         pytest.param({"models": {"music2vec-span5": {"seed": 5}}}, {}, id="an entry nobody uses"),
         pytest.param({"models": {"pretraining": {"checkpoint_every": 3}}}, {}, id="how often to save"),
@@ -168,7 +176,8 @@ def test_summary_stands_beside_its_floors(finished) -> None:
     target = str(RESULTS / "branches/hubert-k500-mfcc39/summary.csv")
     finished.snakemake(*LOCAL, *TINY, "--", target)
     table = pd.read_csv(finished.folder / target)
-    assert set(table.task) == {"nsynth-pitch"}
+    assert set(table.task) == {"nsynth-pitch", "gtzan-genre", "gtzan-rhythm"}
     assert table[["floor_constant", "floor_mfcc", "floor_random"]].notna().all().all()
     metrics = json.loads((finished.folder / RESULTS / "probes/constant/nsynth-pitch/metrics.json").read_text())
-    assert table.floor_constant[0] == pytest.approx(100 * metrics["metrics"]["accuracy"]["mean"], abs=0.06)
+    pitch = table[table.task == "nsynth-pitch"].floor_constant.item()
+    assert pitch == pytest.approx(100 * metrics["metrics"]["accuracy"]["mean"], abs=0.06)
