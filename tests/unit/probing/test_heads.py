@@ -69,9 +69,9 @@ def test_training_equals_torch_modules_and_adam():
 
 def test_gradients_are_those_of_einsum():
     heads = Heads([0, 1], 3, 8, 16, 4, CPU)
-    states, dropout = torch.from_numpy(STATES[:40]).float().transpose(0, 1), Dropout([0, 1], 0.5, 16).draw(40, CPU)
+    states, dropout = torch.from_numpy(STATES[:40]).float(), Dropout([0, 1], 0.5, 16).draw(40, CPU)
     logits, w1, b1, w2, b2 = heads.weights
-    mixed = torch.einsum("rn,nmw->rmw", logits.softmax(1), states)
+    mixed = torch.einsum("rn,mnw->rmw", logits.softmax(1), states)
     hidden = (torch.einsum("rmw,rwh->rmh", mixed, w1) + b1).relu() * dropout
     wanted = torch.einsum("rmh,roh->rmo", hidden, w2) + b2.transpose(1, 2)
     found = heads(states, dropout)

@@ -65,12 +65,12 @@ class Heads:
         """Return (R, M, O).
 
         Args:
-            states: float32 (N, M, W).
+            states: float32 (M, N, W).
             dropout: (R, M, H) factors of the hidden units, 0 or 1 / (1 - p).
         """
         logits, w1, b1, w2, b2 = self.weights
-        mixed = (logits.softmax(dim=1) @ states.flatten(1)).view(-1, *states.shape[1:])
-        hidden = F.relu(torch.baddbmm(b1, mixed, w1))
+        mixed = logits.softmax(dim=1) @ states  # (M, R, W): one small product a row, in the order states are stored
+        hidden = F.relu(torch.baddbmm(b1, mixed.transpose(0, 1), w1))
         if dropout is not None:
             hidden = hidden * dropout
         return _Output.apply(hidden, w2, b2)
@@ -171,10 +171,8 @@ def losses(kind: str, outputs: Tensor, targets: Tensor) -> Tensor:
 
 
 def gather(states: Tensor, rows: Tensor, device: torch.device) -> Tensor:
-    """Return float32 (N, rows, W) of float16 states (all rows, N, W)."""
-    chosen = states.index_select(0, rows).to(device)
-    out = torch.empty(chosen.shape[1], chosen.shape[0], chosen.shape[2], device=device)
-    return out.copy_(chosen.transpose(0, 1))
+    """Return float32 (M, N, W) of the rows (M,) of float16 states (all rows, N, W)."""
+    return states.index_select(0, rows).to(device).float()
 
 
 def rows_at_once(heads: Heads) -> int:
