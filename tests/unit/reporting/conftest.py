@@ -44,11 +44,13 @@ def metrics_of(model: str, task: str) -> dict[str, Any]:
         mean = LEVEL.get(model, 0.25) - 0.05 * i
         seeds = [mean - 0.01, mean, mean + 0.01]
         values[name] = {"mean": mean, "std": 0.01, "low": mean - 0.02, "high": mean + 0.02, "seeds": seeds}
+        values[name]["bootstrap"] = [mean + 0.02 * k / 20 for k in range(-20, 21)]
     states = 1 if model in ("mfcc", "constant") else 4
     return {
         "model": model,
         "task": task,
         "digest": f"{model}/{task}"[:10],
+        "test_units": "0123456789",
         "num_items": {"train": 240, "valid": 80, "test": 120},
         "metrics": values,
         "floor": dict.fromkeys(TASKS[task], 0.158),

@@ -70,7 +70,13 @@ def paired_bootstrap(
     """
     num_items = len(np.asarray(groups))
     mean = np.mean([plain(s, num_items) for s in first]) - np.mean([plain(s, num_items) for s in second])
-    samples = bootstrap(first, groups, num_resamples, seed) - bootstrap(second, groups, num_resamples, seed)
+    pairs = (bootstrap(scores, groups, num_resamples, seed) for scores in (first, second))
+    return difference_of(float(mean), *pairs)
+
+
+def difference_of(mean: float, first: npt.ArrayLike, second: npt.ArrayLike) -> Difference:
+    """Return a difference of means with its interval, from two models' values on the same resamples."""
+    samples = np.asarray(first, np.float64) - np.asarray(second, np.float64)
     low, high = interval(samples)
     p_value = min(1.0, 2.0 * float(min(np.mean(samples <= 0), np.mean(samples >= 0))))
-    return Difference(float(mean), low, high, p_value)
+    return Difference(mean, low, high, p_value)

@@ -1,13 +1,16 @@
 """The whole probe of one model on one task: fit, choose on validation, score once on test, write.
 
-``metrics.json`` holds means, standard deviations and bootstrap intervals over seeds; ``predictions.npz`` what they
-come from, so that two models can be compared on the same items (:func:`compare`).
+``metrics.json`` holds means, standard deviations and bootstrap intervals over seeds, and the bootstrap values behind
+them: equal test units are resampled alike whatever the model, so the differences of two models' values are a paired
+bootstrap. ``predictions.npz`` holds what they come from (:func:`compare` resamples it anew).
 
 Axes: S seeds, U units (items, or songs for keys), C classes or outputs.
 """
 
 from __future__ import annotations
 
+import hashlib
+import json
 import logging
 from collections.abc import Sequence
 from pathlib import Path
@@ -74,6 +77,7 @@ def probe(
         "model": model,
         "task": name,
         "digest": recipe["digest"],
+        "test_units": digest_of_units(units),
         "num_items": {split: len(data.of_split(split)) for split in SPLITS},
         "metrics": summarise(units, outputs, task.probe.num_bootstraps),
         "floor": {key: plain(score, len(units)) for key, score in scores_of(units, floor).items()},
@@ -123,10 +127,17 @@ def summarise(units: Units, outputs: Sequence[Any], num_bootstraps: int) -> dict
     for name in per_seed[0]:
         scores = [scores[name] for scores in per_seed]
         values = [plain(score, len(units)) for score in scores]
-        low, high = interval(bootstrap(scores, units.groups, num_bootstraps, BOOTSTRAP_SEED))
+        samples = bootstrap(scores, units.groups, num_bootstraps, BOOTSTRAP_SEED)
+        low, high = interval(samples)
         std = float(np.std(values, ddof=1)) if len(values) > 1 else 0.0
         out[name] = {"mean": float(np.mean(values)), "std": std, "low": low, "high": high, "seeds": values}
+        out[name]["bootstrap"] = [round(float(value), 6) for value in samples]
     return out
+
+
+def digest_of_units(units: Units) -> str:
+    """Return ten digits that two models' test units share if they are the same, in the same groups and order."""
+    return hashlib.sha256(json.dumps([units.ids, units.groups]).encode()).hexdigest()[:10]
 
 
 def _mean_class_scores(units: Units, outputs: Sequence[Any]) -> dict[str, list[float | None]]:

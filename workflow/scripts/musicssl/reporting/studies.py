@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from .markup import Child, Markup, details, figure, grid, join, tag
+from .markup import table as html_table
 from .paper import AVERAGE, STATE_OF_THE_ART, paper_value
 from .svg import Interval, interval_plot
 from .tables import OK, Row
@@ -110,6 +111,7 @@ def study_part(table: StudyTable) -> Markup:
     parts.append(not_run_sentence(table))
     if table.columns:
         parts += [panel_table(table, columns) for columns in panels(table.columns)]
+        parts.append(gains_part(table))
         parts.append(details("The same cells as intervals", tag("p", PLOT_KEY, class_="note"), grid(plots(table))))
     return tag("article", *parts, id=f"study-{table.name}")
 
@@ -149,6 +151,36 @@ def panel_table(table: StudyTable, columns: Sequence[Column]) -> Markup:
         body.append(line("state of the art, 2023", (cited_cell(c) for c in columns)))
     content = tag("table", tag("thead", tag("tr", *top), tag("tr", *second)), tag("tbody", *body), class_="scores")
     return tag("div", content, class_="scroll", tabindex="0")
+
+
+def gains_part(table: StudyTable) -> Markup | None:
+    """Return the paired differences to the study's reference; one whose interval leaves out 0 is bold."""
+    columns = [column for column in table.columns if any(gain_of(table, model, column) for model in table.models)]
+    if not columns:
+        return None
+    models = [model for model in [*table.models, *table.floor_models] if any(gain_of(table, model, c) for c in columns)]
+    reference = next(row["reference"] for row in table.rows if row.get("reference"))
+    parts = [tag("p", f"Score minus that of {reference} on the same test items, and its 95 % interval.", class_="note")]
+    for group in panels(columns):
+        head = ["Model", *(join([c.task, tag("small", METRIC_NAMES.get(c.metric, c.metric))]) for c in group)]
+        parts.append(html_table(head, [[model, *(gain_cell(table, model, c) for c in group)] for model in models]))
+    return details(f"Paired differences to {reference}", *parts)
+
+
+def gain_of(table: StudyTable, model: str, column: Column) -> Row | None:
+    """Return a cell that has a paired difference."""
+    row = table.ran(model, column)
+    return row if row and row.get("gain") else None
+
+
+def gain_cell(table: StudyTable, model: str, column: Column) -> Markup:
+    """Return one paired difference."""
+    row = gain_of(table, model, column)
+    if row is None:
+        return tag("span", "–")
+    gain, low, high = (float(row[key]) for key in ("gain", "gain_low", "gain_high"))
+    mean = tag("b" if low > 0 or high < 0 else "span", f"{gain:+.1f}")
+    return join([mean, tag("small", f"[{low:+.1f}, {high:+.1f}]")])
 
 
 def line(name: str, cells: Iterable[Markup], class_: str | None = None) -> Markup:

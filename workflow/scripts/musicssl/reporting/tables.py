@@ -14,6 +14,7 @@ from typing import Any
 
 from ..artefacts import read_json, write_text
 from ..runtime import UserError
+from .paired import paired_difference
 from .paper import AVERAGE, AVERAGED_TASKS, TASKS, average_score, paper_value
 
 Row = dict[str, str]
@@ -22,7 +23,10 @@ OK, NOT_RUN = "ok", "not run"
 SCORE_COLUMNS = ("mean", "std", "low", "high", "num_test", "seeds")
 FLOOR_ROLES = ("constant", "mfcc", "random")
 SUMMARY_COLUMNS = ("model", "task", "metric", *SCORE_COLUMNS, *(f"floor_{r}" for r in FLOOR_ROLES), "paper", "digest")
-TABLE_COLUMNS = ("model", "role", "task", "metric", "status", *SCORE_COLUMNS, "trivial", "paper", "digest")
+PAIRED_COLUMNS = ("reference", "gain", "gain_low", "gain_high")
+TABLE_COLUMNS = (
+    *("model", "role", "task", "metric", "status", *SCORE_COLUMNS, "trivial", "paper", *PAIRED_COLUMNS, "digest"),
+)
 
 
 def percent(value: float | None) -> str:
@@ -73,6 +77,16 @@ def score_columns(metrics: Mapping[str, Any], metric: str) -> Row:
     return row | {"num_test": str(metrics["num_items"]["test"]), "seeds": str(len(values["seeds"]))}
 
 
+def gain_columns(metrics: Mapping[str, Any], reference: str, cells: Cells, task: str, metric: str) -> Row:
+    """Return the paired difference to the reference's probe of the same task, if there is one."""
+    other = cells.get((reference, task))
+    gain = paired_difference(metrics, other, metric) if other and other is not metrics else None
+    if gain is None:
+        return {}
+    values = {"gain": gain.mean, "gain_low": gain.low, "gain_high": gain.high}
+    return {"reference": reference} | {name: percent(value) for name, value in values.items()}
+
+
 def paper_column(model: str, task: str, metric: str, table: int = 0) -> str:
     """Return the printed value with its one decimal, or an empty string."""
     value = paper_value(model, task, metric, table)
@@ -118,8 +132,9 @@ def study_rows(
         floors: names of the floor models.
 
     Returns:
-        Rows with :data:`TABLE_COLUMNS`; declared cells without a result have the status "not run". Where the study
-        declares all nine tasks of the paper's average, each model ends with it.
+        Rows with :data:`TABLE_COLUMNS`; declared cells without a result have the status "not run". ``gain`` is the
+        paired difference to the study's first selected model. Where the study declares all nine tasks of the paper's
+        average, each model ends with it.
 
     Raises:
         UserError: a cell that was asked for has no metrics.
@@ -132,6 +147,7 @@ def study_rows(
                     "run its probe or take it out of the selection"
                 )
     metrics_of = {task: metric_names(task, cells) for task in study["tasks"]}
+    reference = next((name for name in study["models"] if name in selected["models"]), "")
     rows = []
     for model in dict.fromkeys([*study["models"], *floors]):
         role = "floor" if model in floors else "model"
@@ -141,7 +157,7 @@ def study_rows(
                 row["paper"] = paper_column(model, task, metric, study["paper_table"])
                 found = cells.get((model, task))
                 if found:
-                    row |= score_columns(found, metric)
+                    row |= score_columns(found, metric) | gain_columns(found, reference, cells, task, metric)
                     row |= {"status": OK, "trivial": percent(found["floor"].get(metric)), "digest": found["digest"]}
                 rows.append(row)
         if set(AVERAGED_TASKS) <= set(study["tasks"]):
