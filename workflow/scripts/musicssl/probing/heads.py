@@ -69,7 +69,8 @@ class Heads:
             dropout: (R, M, H) factors of the hidden units, 0 or 1 / (1 - p).
         """
         logits, w1, b1, w2, b2 = self.weights
-        mixed = logits.softmax(dim=1) @ states  # (M, R, W): one small product a row, in the order states are stored
+        shares = logits.softmax(dim=1).expand(len(states), -1, -1)
+        mixed = torch.bmm(shares, states)  # (M, R, W): one small product a row, in the order states are stored
         hidden = F.relu(torch.baddbmm(b1, mixed.transpose(0, 1), w1))
         if dropout is not None:
             hidden = hidden * dropout
