@@ -56,7 +56,7 @@ def test_the_library_knows_nothing_of_snakemake(path: Path) -> None:
 
 def test_only_recipes_of_config_reach_the_library() -> None:
     for path in FILES:
-        if room(path) != "config":
+        if room(path) != "config" and path.name != "__main__.py":  # a command may take names of entries
             for node in ast.walk(ast.parse(path.read_text())):
                 if isinstance(node, ast.ImportFrom) and node.module and "config" in node.module.split("."):
                     imported = {node.module.split(".")[-1], *(alias.name for alias in node.names)}

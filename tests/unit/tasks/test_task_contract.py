@@ -214,6 +214,15 @@ def test_check_tells_complete_from_incomplete(tmp_path, capsys):
     assert "no such folder" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(("task", "dataset"), [("mtt", "magnatagatune"), ("gs-key", "giantsteps"),
+                                               ("vocalset-singer", "vocalset"), ("gtzan-rhythm", "gtzan")])  # fmt: skip
+def test_check_takes_the_names_of_the_configuration(roots, task, dataset, capsys):
+    assert command.main(["check", task, "--root", str(roots[dataset])]) == 0, capsys.readouterr().err
+    assert "split" in capsys.readouterr().out
+    assert command.main(["check", "gs-kay", "--root", str(roots[dataset])]) == 1
+    assert "tasks: no entry 'gs-kay'; did you mean 'gs-key'?" in capsys.readouterr().err
+
+
 def test_check_lists_twenty_and_counts_the_rest(capsys):
     skipped = [base.Skip(str(i), base.EMPTY_FILE, "no bytes") for i in range(25)]
     assert command.report(base.TaskData([], [], skipped, None, []), "the shop") == 1

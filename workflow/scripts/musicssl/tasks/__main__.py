@@ -1,11 +1,18 @@
-"""``python -m musicssl.tasks check <dataset>:<target> --root DIR``: is the download complete?"""
+"""``python -m musicssl.tasks check <task> --root DIR``: is the download complete?
+
+A task is an entry of ``config/tasks.yaml`` (with its options), or ``<dataset>:<target>`` (with the published ones).
+"""
 
 from __future__ import annotations
 
 import argparse
 import sys
 from collections import Counter
+from typing import Any
 
+from ..config.catalogue import Catalogue
+from ..config.inherit import ConfigError
+from ..config.load import load
 from ..runtime import UserError, start_log
 from . import DATASETS, adapter, read_dataset
 from .base import INCOMPLETE, SPLITS, TaskData, count_splits
@@ -18,19 +25,33 @@ def main(argv: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m musicssl.tasks", description=__doc__)
     commands = parser.add_subparsers(required=True)
     check = commands.add_parser("check", help="read a dataset and list what is missing")
-    check.add_argument("task", help=f"<dataset>:<target>; datasets: {', '.join(DATASETS)}")
+    check.add_argument("task", help=f"such as gs-key, or <dataset>:<target>; datasets: {', '.join(DATASETS)}")
     check.add_argument("--root", required=True, help="the dataset's folder as downloaded")
     check.add_argument("--option", action="append", default=[], metavar="NAME=VALUE", help="such as annotation=B")
     arguments = parser.parse_args(argv)
     start_log(None, quiet=True)
     try:
-        dataset, _, target = arguments.task.partition(":")
-        options = dict(option.partition("=")[::2] for option in arguments.option)
+        dataset, target, options = named(arguments.task)
+        options |= dict(option.partition("=")[::2] for option in arguments.option)
         data = read_dataset(dataset, target, arguments.root, options)
-    except UserError as error:
+    except (UserError, ConfigError) as error:
         print(error, file=sys.stderr)
         return 1
     return report(data, adapter(dataset).SOURCE)
+
+
+def named(task: str) -> tuple[str, str, dict[str, Any]]:
+    """Return dataset, target and options of a task.
+
+    Raises:
+        ConfigError: the configuration has no such task, or is not sound.
+    """
+    if ":" in task:
+        dataset, _, target = task.partition(":")
+        return dataset, target, {}
+    entry = Catalogue(load()[0]).entry("tasks", task)
+    clip_s = {"clip_s": entry["windows"]["length_s"]} if entry["windows"]["length_s"] else {}
+    return entry["dataset"], entry["target"], clip_s | entry["options"]
 
 
 def report(data: TaskData, source: str) -> int:
