@@ -44,6 +44,16 @@ def test_disk_of_1000_hours(paper):
         assert found[key].disk_gb == pytest.approx(gigabytes, rel=0.01), key
 
 
+def test_states_of_the_tasks(paper):
+    """13 states of 768 in float16: 305,979 notes of two tasks, 55,525 tracks of four, 930 clips whose frames pass."""
+    found = stages(paper, "table1")
+    row_gb = 13 * 768 * 2 / 1e9
+    for dataset, rows in (("nsynth", 305_979), ("mtg-jamendo", 55_525), ("gtzan", 930)):
+        stage = found["embed_task", f"music2vec-vanilla on {dataset}"]
+        assert stage.disk_gb == pytest.approx(rows * row_gb, rel=1e-3)
+        assert stage.passing_gb == pytest.approx(930 * 1499 * row_gb if dataset == "gtzan" else 0, rel=1e-3)
+
+
 @pytest.mark.parametrize(
     ("model", "flop", "rule"),
     [

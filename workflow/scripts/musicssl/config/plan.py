@@ -3,8 +3,8 @@
 The cost model is arithmetic over recipes (operations, bytes) and a few measured rates; it is meant to be right within a
 factor of two, which is enough to choose a scale. Where benchmark records of the same jobs exist, they stand beside it.
 
-Rates are of one core of a 2020s server or one A100-class GPU. Disk is what stays; memory is one job's, on the
-host or, where there is one, on the GPU.
+Rates are of one core of a 2020s server or one A100-class GPU. Disk is what stays, passing what goes as soon as it was
+used; memory is one job's, on the host or, where there is one, on the GPU.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from ..arithmetic import context_network, front_end, num_parameters, train_step
 from . import recipes
 from .catalogue import Catalogue
 from .inherit import ConfigError
+from .storage import DATASETS, states_cost
 
 START_S = 5.0  # s; imports of one job
 DECODE_RATE = 170.0  # s of 44.1 kHz Ogg decoded and resampled by a core in a second
@@ -34,10 +35,6 @@ RUN_ROWS = 32_768
 CNN_BYTES = 13e6  # activations of the convolutions for a second of audio at width 512, bf16, layer norms doubled
 BASE_GB = {"light": 0.15, "torch": 0.6}
 MINIATURE_ITEM_S = 10.0
-DATASET_HOURS = {  # as the tasks read them
-    "emomusic": 9.3, "giantsteps": 59.0, "gtzan": 8.3, "magnatagatune": 208.0, "mtg-jamendo": 3760.0, "nsynth": 340.0,
-    "vocalset": 10.1,
-}  # fmt: skip
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,6 +48,7 @@ class Stage:
     gpu_h: float = 0.0
     memory_gb: float = 0.0
     disk_gb: float = 0.0
+    passing_gb: float = 0.0
 
 
 def plan(catalogue: Catalogue, name: str, hours: Mapping[str, float], gpu_flops: float = GPU_FLOPS) -> list[Stage]:
@@ -184,8 +182,12 @@ class Planner:
         if not isinstance(entry, recipes.Pretraining):
             return
         size = entry.architecture
-        for dataset in sorted({self.catalogue.entry("tasks", task)["dataset"] for task in tasks} & set(DATASET_HOURS)):
-            hours = self.dataset_hours(dataset)
+        entries = [self.catalogue.entry("tasks", task) for task in tasks]
+        for dataset in sorted({entry["dataset"] for entry in entries} & set(DATASETS)):
+            targets = list(dict.fromkeys(entry["target"] for entry in entries if entry["dataset"] == dataset))
+            cost = states_cost(dataset, targets, size.num_layers + 1, size.hidden_size)
+            hours = self.dataset_hours(dataset, cost.hours)
+            share = hours / cost.hours
             cpu_h, gpu_h = self.network((front_end(size, 30) + context_network(size, 30)) * hours * 3600)
             yield Stage(
                 rule="embed_task",
@@ -193,12 +195,14 @@ class Planner:
                 cpu_h=cpu_h + hours / DECODE_RATE,
                 gpu_h=gpu_h,
                 memory_gb=BASE_GB["torch"] + 4 * num_parameters(size) / 1e9 + 1.0,
+                disk_gb=cost.pooled_bytes * share / 1e9,
+                passing_gb=cost.frames_bytes * share / 1e9,
             )
 
-    def dataset_hours(self, dataset: str) -> float:
+    def dataset_hours(self, dataset: str, published: float) -> float:
         """Return the audio of a dataset: as published, or of the miniature's items."""
         items = self.catalogue.miniature.get("items", {}).get(dataset)
-        return sum(items) * MINIATURE_ITEM_S / 3600 if items else DATASET_HOURS[dataset]
+        return sum(items) * MINIATURE_ITEM_S / 3600 if items else published
 
     def network(self, flops: float, core_s: float = 0.0) -> tuple[float, float]:
         """Return core-hours and GPU-hours of some operations and core seconds."""
@@ -246,16 +250,18 @@ def measured(records: Path, stage: Stage) -> tuple[int, float, float]:
 
 def lines(stages: Sequence[Stage], records: Path) -> list[str]:
     """Return the plan as a table with totals."""
-    head = ("stage", "of", "jobs", "core-h, no GPU", "GPU-h", "GB memory", "GB disk", "measured h", "measured GB")
+    head = ("stage", "of", "jobs", "core-h, no GPU", "GPU-h", "GB memory", "GB disk", "GB passing", "measured h",
+            "measured GB")  # fmt: skip
     body = []
     for stage in stages:
         count, hours, memory = measured(records, stage)
         real = (f"{number(hours)}", f"{number(memory)}") if count == stage.jobs else ("-", "-")
-        costs = (stage.cpu_h, stage.gpu_h, stage.memory_gb, stage.disk_gb)
+        costs = (stage.cpu_h, stage.gpu_h, stage.memory_gb, stage.disk_gb, stage.passing_gb)
         body.append((stage.rule, stage.name, str(stage.jobs), *map(number, costs), *real))
     sums = [sum(getattr(stage, key) for stage in stages) for key in ("cpu_h", "gpu_h", "disk_gb")]
-    most = max((stage.memory_gb for stage in stages), default=0.0)
-    body.append(("total", "", str(sum(s.jobs for s in stages)), *map(number, (*sums[:2], most, sums[2])), "", ""))
+    most, passing = (max((getattr(s, key) for s in stages), default=0.0) for key in ("memory_gb", "passing_gb"))
+    totals = (*sums[:2], most, sums[2], passing)
+    body.append(("total", "", str(sum(stage.jobs for stage in stages)), *map(number, totals), "", ""))
     widths = [max(map(len, column)) for column in zip(head, *body)]
     rows = [head, tuple("-" * width for width in widths), *body]
     return [
