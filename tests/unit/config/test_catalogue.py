@@ -245,3 +245,52 @@ def test_check_exits_with_the_problems(root, tmp_path) -> None:
     assert "models.hubert-base.temprature: unknown key; did you mean 'temperature'?" in run.stderr
     assert "Traceback" not in run.stderr
     assert run_config(root, "check").returncode == 0
+
+
+def test_a_task_takes_the_values_of_the_protocol_it_names(paper: dict) -> None:
+    before = Catalogue(paper)
+    paper["tasks"]["gtzan-genre-tuned"] = {"base": "gtzan-genre", "protocol": "tuned"}
+    after = Catalogue(paper)
+    plain, tuned = (after.entry("tasks", name)["probe"] for name in ("gtzan-genre", "gtzan-genre-tuned"))
+    assert plain["learning_rates"] == [1e-3]
+    assert len(tuned["learning_rates"]) == 6
+    assert {**plain, "learning_rates": None} == {**tuned, "learning_rates": None}
+    for model in ("mfcc", "music2vec-vanilla"):
+        one, two = (after.recipe("probes", model, name) for name in ("gtzan-genre", "gtzan-genre-tuned"))
+        assert one["digest"] == before.recipe("probes", model, "gtzan-genre")["digest"] != two["digest"]
+        assert one["inputs"]["items"]["digest"] == two["inputs"]["items"]["digest"]
+        assert two["entry"]["probe"]["learning_rates"] == tuned["learning_rates"]
+
+
+def test_one_grid_serves_every_task_and_model(paper: dict) -> None:
+    paper["tasks"]["clip"]["protocol"] = "tuned"
+    catalogue = Catalogue(paper)
+    grids = {tuple(catalogue.entry("tasks", task)["probe"]["learning_rates"]) for task in catalogue.names("tasks")}
+    assert grids == {tuple(paper["protocols"]["tuned"]["learning_rates"])}
+
+
+def test_wrong_protocols_and_split_datasets_are_told(paper: dict) -> None:
+    paper["tasks"]["mtt"]["protocol"] = "tunde"
+    paper["protocols"]["tuned"]["learning_rates"] = "all"
+    paper["tasks"]["gtzan-rhythm"]["root"] = "elsewhere"
+    found = problems(paper)
+    assert "tasks.mtt.protocol: no protocols entry 'tunde'; did you mean 'tuned'?" in found
+    assert any(text.startswith("protocols.tuned.learning_rates: found 'all'") for text in found)
+    del paper["tasks"]["mtt"]["protocol"], paper["protocols"]["tuned"]["learning_rates"]
+    assert problems(paper) == [
+        "tasks.gtzan-rhythm.root: found 'elsewhere', but gtzan-genre reads the same dataset elsewhere"
+    ]
+
+
+def test_states_depend_on_the_model_and_a_probe_on_its_own_task_alone(paper: dict) -> None:
+    before = Catalogue(copy.deepcopy(paper))
+    paper["run"] = {"tasks": ["mtg-genre", "gtzan-genre"]}
+    after = Catalogue(paper)
+    assert after.sharing("mtg-jamendo") == ["mtg-genre"]
+    assert before.sharing("mtg-jamendo") == ["mtg-top50", "mtg-genre", "mtg-instrument", "mtg-moodtheme"]
+    for noun, *names in (("states", "mfcc"), ("probes", "mfcc", "mtg-genre")):
+        assert before.recipe(noun, *names)["digest"] == after.recipe(noun, *names)["digest"]
+    one, two = (catalogue.recipe("embeddings", "mfcc", "mtg-jamendo")["digest"] for catalogue in (before, after))
+    assert one != two
+    with pytest.raises(ConfigError, match=r"run.tasks: holds no task of nsynth"):
+        after.sharing("nsynth")
