@@ -135,3 +135,12 @@ def test_unknown_metrics_and_foreign_embeddings_are_explained(tmp_path):
     recipe["inputs"]["states"]["digest"] = "older"
     with pytest.raises(UserError, match="made by recipe embedding, expected older"):
         probe(*files, recipe, task_of("multiclass"), CPU)
+
+
+def test_of_a_grid_the_rate_that_is_best_on_validation_is_chosen_and_recorded(tmp_path):
+    found = run(tmp_path, "multiclass", task_of("multiclass", learning_rates=[1e-7, 1e-2, 1e-6]))
+    assert [(row["seed"], row["learning_rate"]) for row in found["chosen"]] == [(0, 1e-2), (1, 1e-2)]
+    assert {(row["seed"], row["learning_rate"]) for row in found["curves"]} == {
+        (seed, rate) for seed in (0, 1) for rate in (1e-7, 1e-2, 1e-6)
+    }
+    assert found["metrics"]["accuracy"]["mean"] > 0.85
