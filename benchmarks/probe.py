@@ -278,14 +278,15 @@ def main() -> None:
     parser.add_argument("--items", type=int, default=10_000, help="embedded items")
     parser.add_argument("--epochs", type=int, default=3)
     parser.add_argument("--replicas", type=int, nargs="+", default=[3], help="3 seeds; with a grid of 6 rates, 18")
-    parser.add_argument("--clips", type=int, default=48, help="audio files to embed")
+    parser.add_argument("--clips", type=int, default=16, help="audio files to embed")
     args = parser.parse_args()
     torch.set_num_threads(1)
     print("| work; peer | peer, s | ours, s | ratio | accuracy, peer / ours |\n|---|---|---|---|---|")
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         work = [(embedding_rows, (folder, args.clips))]
-        work += [(probing_rows, (folder, args.items, (13, 768), count, args.epochs)) for count in args.replicas]
+        for size in ((4, 96), (13, 768)):
+            work += [(probing_rows, (folder, args.items, size, count, args.epochs)) for count in args.replicas]
         for function, values in work:
             for label, peer, ours, scores in function(*values):
                 print(f"| {label} | {peer:.2f} | {ours:.2f} | {peer / ours:.1f} | {scores} |", flush=True)
