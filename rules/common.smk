@@ -221,7 +221,7 @@ def planned_costs():
         hours = corpus_hours(catalogue, Path(config["pathvars"]["results"]), None)
     except ConfigError:
         return []
-    stages = {s.rule + s.name: s for study in catalogue.selected("studies") for s in plan(catalogue, study, hours)}
+    stages = {(s.rule, s.name): s for study in catalogue.selected("studies") for s in plan(catalogue, study, hours)}
     return [asdict(stage) for stage in stages.values()]
 
 
