@@ -294,3 +294,14 @@ def test_states_depend_on_the_model_and_a_probe_on_its_own_task_alone(paper: dic
     assert one != two
     with pytest.raises(ConfigError, match=r"run.tasks: holds no task of nsynth"):
         after.sharing("nsynth")
+
+
+def test_the_miniature_probes_both_paradigms_and_all_floors_on_all_13_tasks(miniature: dict) -> None:
+    catalogue = Catalogue(miniature)
+    rows = catalogue.rows("table1")
+    assert len(catalogue.columns("table1")) == 13
+    assert {catalogue.entry("models", name)["kind"] for name in rows if name not in FLOORS} == {"hubert", "data2vec"}
+    assert set(rows) >= FLOORS
+    assert {catalogue.entry("tasks", task)["dataset"] for task in catalogue.selected("tasks")} == set(
+        catalogue.miniature["items"]
+    )
