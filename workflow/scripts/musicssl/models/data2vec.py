@@ -19,6 +19,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ..config.recipes import Data2vec, Ema
+from .blocks import dropped, run_layer
 from .encoders import Encoder, add_positions, contextualise, convolve, hide, project
 from .objective import Objective, ObjectiveOutput, common_sums, masked_rows, mean_std
 
@@ -61,9 +62,7 @@ class Teacher(nn.Module):
         first = len(self.layers) - top_k
         total = torch.zeros((), device=hidden.device)
         for i, layer in enumerate(self.layers):
-            hidden = layer.layer_norm(hidden + layer.attention(hidden)[0])
-            feed_forward = layer.feed_forward(hidden)
-            hidden = layer.final_layer_norm(hidden + feed_forward)
+            hidden, feed_forward = run_layer(layer, hidden)
             if i >= first:
                 total = total + instance_norm(feed_forward.float()).flatten(0, 1).index_select(0, rows)
         return total / top_k
@@ -110,7 +109,7 @@ class Data2vecObjective(Objective):
         with torch.no_grad():
             positioned = add_positions(encoder, projected)
         targets = self.teacher.targets(positioned, rows, self.recipe.average_top_k)
-        hidden = hide(encoder, encoder.feature_projection.dropout(projected), mask)
+        hidden = hide(encoder, dropped(projected, encoder.feature_projection.dropout), mask)
         hidden = contextualise(encoder, hidden, keep_layers).flatten(0, 1).index_select(0, rows)
         predictions = self.final_proj(hidden).float()
         error = F.mse_loss(predictions, targets, reduction="sum")

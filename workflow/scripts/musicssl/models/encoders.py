@@ -1,7 +1,8 @@
 """Encoders: Hugging Face's modules, fairseq's initialisation, and the passes through them.
 
 The classes' own ``forward`` masks by itself in training, drops layers at random and hides the feed-forward outputs, so
-training calls the parts one by one: :func:`convolve`, :func:`project`, a mask of ours, :func:`contextualise`.
+training calls the parts one by one: :func:`convolve`, :func:`project`, a mask of ours, :func:`contextualise`. The parts
+use the classes' weights, but compute as :mod:`.convolutions` and :mod:`.blocks` say: faster, with the same values.
 
 Axes: B clips, S samples, T frames, C convolution channels, D hidden width.
 """
@@ -13,12 +14,15 @@ from collections.abc import Iterator, Sequence
 from itertools import islice
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 from transformers import Data2VecAudioConfig, Data2VecAudioModel, HubertConfig, HubertModel
 
 from ..arithmetic import CONV_KERNELS, CONV_STRIDES
 from ..config.recipes import Architecture, Data2vec, Hubert
 from ..runtime import UserError
+from .blocks import dropped, run_layer
+from .convolutions import feature_rows, grouped_convolution
 
 Encoder = HubertModel | Data2VecAudioModel
 CLASSES: dict[str, type[Encoder]] = {"hubert": HubertModel, "data2vec": Data2VecAudioModel}
@@ -104,22 +108,27 @@ def initialise(encoder: Encoder) -> None:
 
 
 def convolve(encoder: Encoder, wave: Tensor) -> Tensor:
-    """Return the convolutional features (B, C, T) of float32 waveforms (B, S) at 16 kHz."""
-    hidden = wave[:, None]
-    for layer in encoder.feature_extractor.conv_layers:  # the module around them would ask for the input's gradient
-        hidden = layer(hidden)
-    return hidden
+    """Return the convolutional features (B, T, C) of float32 waveforms (B, S) at 16 kHz, in autocast's precision."""
+    device = wave.device.type
+    dtype = torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else wave.dtype
+    with torch.autocast(device, enabled=False):
+        return feature_rows(encoder.feature_extractor.conv_layers, wave, dtype)
 
 
 def project(encoder: Encoder, features: Tensor) -> Tensor:
-    """Return transformer inputs (B, T, D) of convolutional features (B, C, T), before dropout and mask."""
+    """Return transformer inputs (B, T, D) of convolutional features (B, T, C), before dropout and mask."""
     part = encoder.feature_projection
-    return part.projection(part.layer_norm(features.transpose(1, 2)))
+    return part.projection(part.layer_norm(features))
 
 
 def add_positions(encoder: Encoder, hidden: Tensor) -> Tensor:
     """Return transformer inputs (B, T, D) plus their positional convolution, before the first norm."""
-    return hidden + encoder.encoder.pos_conv_embed(hidden)
+    part, positions = encoder.encoder.pos_conv_embed, hidden
+    if isinstance(encoder, HubertModel):
+        return hidden + F.gelu(grouped_convolution(positions, part.conv))
+    for layer in part.layers:
+        positions = F.gelu(layer.layer_norm(grouped_convolution(positions, layer.conv)))
+    return hidden + positions
 
 
 def hide(encoder: Encoder, hidden: Tensor, mask: Tensor) -> Tensor:
@@ -131,10 +140,10 @@ def hide(encoder: Encoder, hidden: Tensor, mask: Tensor) -> Tensor:
 def contextualise(encoder: Encoder, hidden: Tensor, keep_layers: Sequence[bool]) -> Tensor:
     """Return the last layer's output (B, T, D), passing only the layers marked in ``keep_layers``."""
     trunk = encoder.encoder
-    hidden = trunk.dropout(trunk.layer_norm(add_positions(encoder, hidden)))
+    hidden = dropped(trunk.layer_norm(add_positions(encoder, hidden)), trunk.dropout)
     for layer, keep in zip(trunk.layers, keep_layers, strict=True):
         if keep:
-            hidden = layer(hidden)
+            hidden, _ = run_layer(layer, hidden)
     return hidden
 
 
@@ -145,7 +154,7 @@ def states(encoder: Encoder, wave: Tensor) -> Iterator[Tensor]:
     hidden = trunk.layer_norm(add_positions(encoder, project(encoder, convolve(encoder, wave))))
     yield hidden
     for layer in trunk.layers:
-        hidden = layer(hidden)
+        hidden, _ = run_layer(layer, hidden)
         yield hidden
 
 

@@ -15,6 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ..config.recipes import Hubert
+from .blocks import dropped
 from .encoders import contextualise, convolve, hide, project
 from .objective import Objective, ObjectiveOutput, common_sums, masked_rows
 
@@ -56,7 +57,7 @@ class HubertObjective(Objective):
         rows = masked_rows(mask)
         features = ScaleGradient.apply(convolve(encoder, wave), recipe.cnn_grad_scale)
         penalty = features.float().square().mean()
-        hidden = encoder.feature_projection.dropout(project(encoder, features))
+        hidden = dropped(project(encoder, features), encoder.feature_projection.dropout)
         hidden = contextualise(encoder, hide(encoder, hidden, mask), keep_layers)
         logits = self.logits(hidden.flatten(0, 1).index_select(0, rows))
         targets = labels.flatten().index_select(0, rows)

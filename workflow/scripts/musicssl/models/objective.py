@@ -80,8 +80,8 @@ def common_sums(loss_sum: Tensor, mask: Tensor, features: Tensor) -> dict[str, T
         "loss": loss_sum.detach().double(),
         "frames": torch.full((), mask.numel(), dtype=torch.float64, device=mask.device),
         "runs": count_runs(mask).double(),
-        "cnn_sum": features.sum((0, 2), dtype=torch.float64),
-        "cnn_square": features.float().square().sum((0, 2), dtype=torch.float64),
+        "cnn_sum": features.sum((0, 1), dtype=torch.float64),
+        "cnn_square": features.float().square().sum((0, 1), dtype=torch.float64),
     }
 
 

@@ -1,0 +1,347 @@
+"""One training step of the 95 M models beside what a user can install: forward, backward, optimizer, the same audio.
+
+Peers: torchaudio's hubert_pretrain_base, s3prl's port of the fairseq model with its own logits (skipped where s3prl is
+not installed; an unpacked source archive on PYTHONPATH is enough), and loops over transformers' HubertModel and
+Data2VecAudioModel as one writes them after reading its documentation. Each contestant runs alone in a fresh process, so
+peak memory is its own; rounds are interleaved, so that all see the same machine; the shortest step counts.
+
+    python benchmarks/pretrain.py --clip-s 5 --clips 2 --clusters 2000 --rounds 3
+    python benchmarks/pretrain.py --device cuda --clip-s 30
+
+With ``--device cuda``: bf16, our step alone, batches doubled until memory ends, with and without --compile, and the
+hours that each model of the paper would take at the best of them.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import logging
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT / "workflow" / "scripts"))
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from musicssl import models
+from musicssl.config.catalogue import Catalogue
+from musicssl.config.load import load
+from musicssl.config.recipes import build_kind
+from musicssl.runtime import peak_resident_bytes
+from musicssl.training import flops
+from musicssl.training.batches import MicroBatch, Plan
+from musicssl.training.distributed import World
+from musicssl.training.trainer import Trainer
+
+CPU = torch.device("cpu")
+STEPS = 2  # timed, after one that warms up
+PAPER = {"hubert": "hubert-k2000-mfcc39", "data2vec": "music2vec-vanilla"}
+Step = Callable[[], Any]
+
+
+# ---------------------------------------------------------------- the work
+
+
+def recipe(paradigm: str, a: argparse.Namespace) -> Any:
+    """Return the paper's recipe, an update being the benchmark's clips."""
+    entry = Catalogue(load()[0]).entry("models", PAPER[paradigm])
+    seconds = a.clips * a.clip_s
+    batch = {"global_s": seconds, "group_s": seconds}
+    return build_kind(entry | {"crop_s": a.clip_s, "batch": batch, "updates": 400_000})
+
+
+def batch(entry: Any, a: argparse.Namespace) -> MicroBatch:
+    """Return noise, a mask as the recipe draws it, and labels; the same for every contestant."""
+    import numpy as np
+
+    torch.manual_seed(0)
+    wave = 0.1 * torch.randn(a.clips, round(a.clip_s * models.SAMPLE_RATE_HZ))
+    frames = models.num_frames(wave.shape[1])
+    mask = models.sample_mask(np.random.default_rng(0), entry.masking, a.clips, frames)
+    labels = torch.randint(a.clusters, (a.clips, frames))
+    return MicroBatch(wave, torch.from_numpy(mask), labels if entry.kind == "hubert" else None, seed=1)
+
+
+def ours(paradigm: str, a: argparse.Namespace, device: torch.device = CPU) -> tuple[Trainer, Step]:
+    """Return the trainer and one update of it, as the loop does it."""
+    entry = recipe(paradigm, a)
+    micro = batch(entry, a)
+    sizes = Plan(micro.wave.shape[1], a.clips, a.clips, a.clips)
+    torch.manual_seed(0)
+    objective = models.build_objective(entry, a.clusters if paradigm == "hubert" else None).to(device)
+    trainer = Trainer(entry, objective, SimpleNamespace(sizes=sizes, num_valid_micro=0), World(0, 1, device))
+    updates = iter(range(40_000, 400_000))  # after the warm-up
+
+    def step() -> None:
+        trainer.step(next(updates), iter([micro]), stop=False).wait()
+
+    return trainer, step
+
+
+def loop(model: nn.Module, loss: Callable[[], Tensor]) -> Step:
+    """Return forward, backward and AdamW of a peer."""
+    model.train()
+    optimizer = torch.optim.AdamW(model.parameters(), lr=5e-4, betas=(0.9, 0.98), eps=1e-6, weight_decay=0.01)
+
+    def step() -> None:
+        optimizer.zero_grad()
+        loss().backward()
+        nn.utils.clip_grad_norm_(model.parameters(), 10.0)
+        optimizer.step()
+
+    return step
+
+
+# ---------------------------------------------------------------- contestants: each returns a step
+
+
+def ours_hubert(a: argparse.Namespace) -> Step:
+    return ours("hubert", a)[1]
+
+
+def ours_data2vec(a: argparse.Namespace) -> Step:
+    return ours("data2vec", a)[1]
+
+
+def ours_data2vec_without_teacher(a: argparse.Namespace) -> Step:
+    trainer, step = ours("data2vec", a)
+    teacher = trainer.objective.teacher
+    teacher.targets = lambda hidden, rows, top_k: torch.randn(len(rows), hidden.shape[-1])
+    teacher.follow = lambda encoder, decay: None
+    return step
+
+
+def transformers_hubert(a: argparse.Namespace) -> Step:
+    """HubertModel with our masks, and logits of masked frames by ``F.cosine_similarity``'s matrix form."""
+    entry = recipe("hubert", a)
+    data = batch(entry, a)
+    model = nn.ModuleDict({"encoder": models.build_encoder(entry), "project": nn.Linear(768, entry.codebook_dim)})
+    model.encoder.config.apply_spec_augment = True  # or the given mask is ignored
+    model.codes = nn.Parameter(torch.rand(a.clusters, entry.codebook_dim))
+
+    def loss() -> Tensor:
+        hidden = model.encoder(data.wave, mask_time_indices=data.mask).last_hidden_state
+        projected = model.project(hidden[data.mask])
+        logits = F.normalize(projected, dim=-1) @ F.normalize(model.codes, dim=-1).T / 0.1
+        return F.cross_entropy(logits, data.labels[data.mask])
+
+    return loop(model, loss)
+
+
+def torchaudio_hubert(a: argparse.Namespace) -> Step:
+    """hubert_pretrain_base; it draws its own masks of the same law, and its logits are fairseq's."""
+    import torchaudio
+
+    data = batch(recipe("hubert", a), a)
+    model = torchaudio.models.hubert_pretrain_base(num_classes=a.clusters)
+    lengths = torch.full((a.clips,), data.wave.shape[1])
+
+    def loss() -> Tensor:
+        masked, _, penalty = model(data.wave, data.labels, lengths)
+        targets = torch.zeros(len(masked), dtype=torch.long)
+        return F.cross_entropy(masked, targets, reduction="sum") / len(masked) + 10 * penalty
+
+    return loop(model, loss)
+
+
+def s3prl_hubert(a: argparse.Namespace) -> Step:
+    """s3prl's port of fairseq's model, settings of hubert_base_librispeech.yaml."""
+    from s3prl.upstream.hubert.hubert_model import HubertConfig, HubertModel, HubertPretrainingConfig
+
+    data = batch(recipe("hubert", a), a)
+    settings = {"dropout_input": 0.1, "final_dim": 256, "mask_prob": 0.8, "feature_grad_mult": 0.1, "label_rate": 50}
+    model = HubertModel(
+        HubertConfig(**settings, encoder_layerdrop=0.05), HubertPretrainingConfig(), [range(a.clusters)]
+    )
+    padding = torch.zeros(data.wave.shape, dtype=torch.bool)
+
+    def loss() -> Tensor:
+        output = model(data.wave, [data.labels], padding)
+        logits = model.get_logits(output)[0]
+        return F.cross_entropy(logits, logits.new_zeros(len(logits), dtype=torch.long)) + 10 * output["features_pen"]
+
+    return loop(model, loss)
+
+
+def transformers_data2vec(a: argparse.Namespace) -> Step:
+    """Data2VecAudioModel as the student, a whole copy as the teacher, targets by hooks."""
+    import copy
+
+    entry = recipe("data2vec", a)
+    data = batch(entry, a)
+    model = nn.ModuleDict({"encoder": models.build_encoder(entry), "project": nn.Linear(768, 768)})
+    model.encoder.config.apply_spec_augment = True
+    teacher = copy.deepcopy(model.encoder).eval().requires_grad_(False)
+    outputs: list[Tensor] = []
+    for layer in teacher.encoder.layers[-entry.average_top_k :]:
+        layer.feed_forward.register_forward_hook(lambda module, args, output: outputs.append(output))
+
+    def loss() -> Tensor:
+        outputs.clear()
+        with torch.no_grad():
+            for slow, fast in zip(teacher.parameters(), model.encoder.parameters(), strict=True):
+                slow.lerp_(fast, 1e-4)
+            teacher(data.wave)
+            targets = sum(F.instance_norm(value.transpose(1, 2)).transpose(1, 2) for value in outputs) / len(outputs)
+        hidden = model.encoder(data.wave, mask_time_indices=data.mask).last_hidden_state
+        return F.mse_loss(model.project(hidden[data.mask]), targets[data.mask]) * 768**0.5
+
+    return loop(model, loss)
+
+
+def matmul(a: argparse.Namespace) -> Step:
+    """2048 x 2048 float32 products, 17 GFLOP each."""
+    left, right = torch.randn(2, 2048, 2048)
+    return lambda: left @ right
+
+
+CONTESTANTS = {
+    f.__name__: f
+    for f in (
+        *(matmul, ours_hubert, transformers_hubert, torchaudio_hubert, s3prl_hubert),
+        *(ours_data2vec, ours_data2vec_without_teacher, transformers_data2vec),
+    )
+}
+
+
+def measure(name: str, a: argparse.Namespace) -> dict[str, float]:
+    """Return seconds of the fastest step and peak memory of this process."""
+    torch.set_num_threads(a.threads)
+    step = CONTESTANTS[name](a)
+    step()
+    seconds = []
+    for _ in range(10 if name == "matmul" else STEPS):
+        start = time.perf_counter()
+        step()
+        seconds.append(time.perf_counter() - start)
+    return {"s": min(seconds), "peak_gb": peak_resident_bytes() / 1e9}
+
+
+def alone(mode: list[str], argv: list[str]) -> dict[str, float] | None:
+    """Run one measurement in a process of its own; ``None`` when it failed, whose reason is on stderr."""
+    done = subprocess.run([sys.executable, __file__, *argv, *mode], stdout=subprocess.PIPE, text=True)
+    return json.loads(done.stdout.splitlines()[-1]) if done.returncode == 0 else None
+
+
+def compete(a: argparse.Namespace, argv: list[str]) -> Iterator[str]:
+    """Yield the lines of the table: all contestants, ``--rounds`` times in turn."""
+    names = [name for name in CONTESTANTS if not a.only or name == "matmul" or name in a.only]
+    best: dict[str, dict[str, float]] = {}
+    for turn in range(a.rounds):
+        for name in list(names):
+            found = alone(["--contestant", name], argv)
+            if found is None:
+                names.remove(name)
+                continue
+            logging.info("round %d, %s: %.2f s, %.2f GB", turn + 1, name, found["s"], found["peak_gb"])
+            before = best.setdefault(name, found)
+            best[name] = {key: min(before[key], found[key]) for key in found}
+    audio = a.clips * a.clip_s
+    product = 2 * 2048**3 / best.pop("matmul")["s"]
+    yield f"{a.clips} clips of {a.clip_s:g} s, k = {a.clusters}, {a.threads} threads; "
+    yield f"bare float32 products: {product / 1e9:.0f} GFLOP/s\n"
+    yield "| step | s per s of audio | peak memory, GB | share of the product rate | time over ours |"
+    yield "|---|---|---|---|---|"
+    for name, values in best.items():
+        paradigm = name.split("_")[1]
+        work = flops.train_step(recipe(paradigm, a)) * audio
+        if name.endswith("without_teacher"):
+            entry = recipe(paradigm, a)
+            work -= flops.context_network(entry.architecture, a.clip_s) * audio
+        rival = best.get(name if name.startswith("ours") else f"ours_{paradigm}", values)
+        yield (
+            f"| {name.replace('_', ' ')} | {values['s'] / audio:.3f} | {values['peak_gb']:.2f} | "
+            f"{100 * work / values['s'] / product:.0f} % | {values['s'] / rival['s']:.2f} x |"
+        )
+
+
+# ---------------------------------------------------------------- one GPU
+
+
+def measure_gpu(a: argparse.Namespace) -> dict[str, float]:
+    """Return seconds of audio a second, share of the measured bf16 product rate, and peak memory of our step."""
+    device = torch.device("cuda")
+    left, right = torch.randn(2, 8192, 8192, device=device, dtype=torch.bfloat16)
+    product = 2 * 8192**3 / timed_gpu(lambda: left @ right, 20)
+    trainer, step = ours(a.paradigm, a, device)
+    if a.compile:
+        trainer.objective.compile_blocks()
+    for _ in range(5):
+        step()
+    torch.cuda.reset_peak_memory_stats()
+    audio = a.clips * a.clip_s
+    rate = audio / timed_gpu(step, 10)
+    share = rate * flops.train_step(trainer.recipe) / product
+    return {"rate": rate, "share": share, "peak_gb": torch.cuda.max_memory_allocated() / 1e9, "product": product}
+
+
+def timed_gpu(work: Step, times: int) -> float:
+    """Return the mean seconds of some calls, the device being waited for at both ends."""
+    work()
+    torch.cuda.synchronize()
+    start = time.perf_counter()
+    for _ in range(times):
+        work()
+    torch.cuda.synchronize()
+    return (time.perf_counter() - start) / times
+
+
+def survey(a: argparse.Namespace, argv: list[str]) -> Iterator[str]:
+    """Yield a line for every batch that fits, then the hours of the paper's models at the best of them."""
+    yield f"{torch.cuda.get_device_name()}, clips of {a.clip_s:g} s, bf16\n"
+    yield "| paradigm | clips | compiled | s of audio a second | share of bf16 products | peak memory, GB |"
+    yield "|---|---|---|---|---|---|"
+    best: dict[str, float] = {}
+    for paradigm in PAPER:
+        for flags in ([], ["--compile"]):
+            clips = a.clips
+            while found := alone(["--paradigm", paradigm, *flags, "--clips", str(clips), "--measure-gpu"], argv):
+                yield (
+                    f"| {paradigm} | {clips} | {'yes' if flags else 'no'} | {found['rate']:.0f} | "
+                    f"{100 * found['share']:.0f} % | {found['peak_gb']:.1f} |"
+                )
+                best[paradigm] = max(best.get(paradigm, 0.0), found["rate"])
+                clips *= 2
+    catalogue = Catalogue(load()[0])
+    yield "\n| model | hours of one such GPU at that rate |\n|---|---|"
+    for name in catalogue.trained:
+        entry = build_kind(catalogue.entry("models", name))
+        same = flops.train_step(recipe(entry.kind, a)) / flops.train_step(entry)  # other clips, other work
+        if entry.kind in best:
+            hours = entry.updates * entry.batch.global_s / (best[entry.kind] * same) / 3600
+            yield f"| {name} | {hours:.0f} |"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
+    parser.add_argument("--clip-s", type=float, default=5.0)
+    parser.add_argument("--clips", type=int, default=2, help="a step; with --device cuda the first batch tried")
+    parser.add_argument("--clusters", type=int, default=2000)
+    parser.add_argument("--threads", type=int, default=torch.get_num_threads())
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--only", nargs="+", choices=CONTESTANTS, default=[])
+    parser.add_argument("--contestant", choices=CONTESTANTS, help=argparse.SUPPRESS)
+    parser.add_argument("--paradigm", choices=PAPER, help=argparse.SUPPRESS)
+    parser.add_argument("--compile", action="store_true", help=argparse.SUPPRESS)
+    parser.add_argument("--measure-gpu", action="store_true", help=argparse.SUPPRESS)
+    a = parser.parse_args()
+    logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
+    if a.contestant or a.measure_gpu:
+        print(json.dumps(measure(a.contestant, a) if a.contestant else measure_gpu(a)))
+        return
+    for line in survey(a, sys.argv[1:]) if a.device == "cuda" else compete(a, sys.argv[1:]):
+        print(line, flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,145 @@
+"""A transformer layer of Hugging Face's, run so that training keeps little and waits for nothing.
+
+On a CPU torch's dropout draws one number after the other, and its attention with dropout keeps three (T, T) matrices a
+head; at 30 s that is most of the time. Here 16 random bits a value come from SFC64, and attention keeps queries, keys
+and values alone. On a GPU torch's own fused kernels do the same.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+STEPS = 1 << 16  # a dropout probability is rounded to a multiple of 1 / STEPS
+TOGETHER = 1 << 21  # attention weights computed at a time
+
+
+class Dropper:
+    """Which values to drop, drawn from torch's global generator; the same again for the same ``seed``."""
+
+    def __init__(self, probability: float, seed: int | None = None) -> None:
+        self.threshold = round(probability * STEPS)
+        self.scale = STEPS / (STEPS - self.threshold)
+        self.seed = int(torch.randint(1 << 62, ())) if seed is None else seed
+        self._bits = np.random.SFC64(self.seed)
+
+    def draw(self, shape: torch.Size) -> Tensor:
+        """Return bool, True where a value is to be dropped."""
+        count = shape.numel()
+        words = self._bits.random_raw(-(-count // 4)).view(np.int16)[:count]
+        return torch.from_numpy(words).view(shape) < self.threshold - STEPS // 2
+
+
+class _Dropout(torch.autograd.Function):
+    """Dropout that keeps one byte a value."""
+
+    @staticmethod
+    def forward(ctx: Any, values: Tensor, probability: float) -> Tensor:
+        dropper = Dropper(probability)
+        drop = dropper.draw(values.shape)
+        ctx.save_for_backward(drop)
+        ctx.scale = dropper.scale
+        return (values * dropper.scale).masked_fill_(drop, 0.0)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None]:
+        (drop,) = ctx.saved_tensors
+        return (gradients[0] * ctx.scale).masked_fill_(drop, 0.0), None
+
+
+def dropped(values: Tensor, module: nn.Dropout) -> Tensor:
+    """Return what a dropout module makes of its input."""
+    if not module.training or not module.p or values.is_cuda:
+        return module(values)
+    return _Dropout.apply(values, module.p)
+
+
+class _Attention(torch.autograd.Function):
+    """Scaled dot-product attention with dropout on its weights, some heads at a time; the weights are not kept."""
+
+    @staticmethod
+    def forward(ctx: Any, query: Tensor, key: Tensor, value: Tensor, probability: float) -> Tensor:
+        """Args: (heads, T, W) each, queries scaled, and the dropout probability."""
+        dropper = Dropper(probability)
+        out = torch.empty_like(value)
+        for heads in _some(query):
+            weights = torch.softmax(query[heads] @ key[heads].mT, -1)
+            weights.masked_fill_(dropper.draw(weights.shape), 0.0)
+            torch.bmm(weights, value[heads], out=out[heads])
+        ctx.save_for_backward(query, key, value)
+        ctx.probability, ctx.seed = probability, dropper.seed
+        return out.mul_(dropper.scale)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, Tensor, Tensor, None]:
+        query, key, value = ctx.saved_tensors
+        dropper = Dropper(ctx.probability, ctx.seed)
+        gradient = gradients[0] * dropper.scale
+        of_query, of_key, of_value = (torch.empty_like(part) for part in (query, key, value))
+        for heads in _some(query):
+            weights = torch.softmax(query[heads] @ key[heads].mT, -1)
+            drop = dropper.draw(weights.shape)
+            back = (gradient[heads] @ value[heads].mT).masked_fill_(drop, 0.0)
+            back = torch._softmax_backward_data(back, weights, -1, weights.dtype)
+            torch.bmm(weights.masked_fill_(drop, 0.0).mT, gradient[heads], out=of_value[heads])
+            torch.bmm(back, key[heads], out=of_query[heads])
+            torch.bmm(back.mT, query[heads], out=of_key[heads])
+        return of_query, of_key, of_value, None
+
+
+def _some(query: Tensor) -> list[slice]:
+    """Return slices of heads whose weights fit :data:`TOGETHER`, at least one head each."""
+    count = max(1, TOGETHER // query.shape[1] ** 2)
+    return [slice(first, first + count) for first in range(0, len(query), count)]
+
+
+def attend(query: Tensor, key: Tensor, value: Tensor, dropout: float) -> Tensor:
+    """Return attention (B, H, T, W) of queries, keys and values of that shape, every frame seeing every frame."""
+    if query.is_cuda or not dropout:
+        return F.scaled_dot_product_attention(query, key, value, dropout_p=dropout)
+    query = query * query.shape[-1] ** -0.5
+    flat = (part.flatten(0, 1).contiguous() for part in (query, key, value))
+    return _Attention.apply(*flat, dropout).view(query.shape)
+
+
+class _GeluLinear(torch.autograd.Function):
+    """GELU, then a linear map; keeps the values before both and computes GELU again on the way back."""
+
+    @staticmethod
+    def forward(ctx: Any, values: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+        ctx.save_for_backward(values, weight)
+        return F.linear(F.gelu(values), weight, bias)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        values, weight = ctx.saved_tensors
+        (gradient,) = gradients
+        flat = gradient.flatten(0, -2)
+        of_weight = flat.T @ F.gelu(values).flatten(0, -2)
+        return torch.ops.aten.gelu_backward(gradient @ weight, values), of_weight, flat.sum(0)
+
+
+def feed_forward(part: nn.Module, hidden: Tensor) -> Tensor:
+    """Return the feed-forward output of (B, T, D), before the residual sum."""
+    inner, outer = part.intermediate_dense(hidden), part.output_dense
+    if part.training and part.intermediate_dropout.p:
+        out = outer(dropped(F.gelu(inner), part.intermediate_dropout))
+    else:
+        out = _GeluLinear.apply(inner, outer.weight.to(inner.dtype), outer.bias.to(inner.dtype))
+    return dropped(out, part.output_dropout)
+
+
+def run_layer(layer: nn.Module, hidden: Tensor) -> tuple[Tensor, Tensor]:
+    """Return output and feed-forward output, (B, T, D) each, of a post-norm layer of Hugging Face's."""
+    part = layer.attention
+    shape = (*hidden.shape[:2], part.num_heads, part.head_dim)
+    query, key, value = (f(hidden).view(shape).transpose(1, 2) for f in (part.q_proj, part.k_proj, part.v_proj))
+    context = attend(query, key, value, part.dropout if layer.training else 0.0)
+    context = part.out_proj(context.transpose(1, 2).reshape(hidden.shape))
+    hidden = layer.layer_norm(hidden + dropped(context, layer.dropout))
+    forward = feed_forward(layer.feed_forward, hidden)
+    return layer.final_layer_norm(hidden + forward), forward
