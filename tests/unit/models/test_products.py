@@ -27,8 +27,9 @@ def assert_same(ours, theirs):
 
 @pytest.mark.parametrize("make", [make_hubert, make_data2vec])
 @pytest.mark.parametrize("samples", [400, 3000, 8079])
-def test_front_end_is_the_convolutions_one_by_one(make, samples):
-    """Lengths at which the last window is full, part full and nearly full; a wave with a mean."""
+def test_front_end_is_the_convolutions_one_by_one(make, samples, monkeypatch):
+    """Lengths at which the last window is full, part full and nearly full; a wave with a mean; several tiles a clip."""
+    monkeypatch.setattr("musicssl.models.convolutions.TILE", 100)
     part = build_encoder(make()).double().feature_extractor
     wave = torch.randn(3, samples, dtype=torch.float64) + 0.3
     expected = wave[:, None]

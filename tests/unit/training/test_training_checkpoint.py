@@ -78,8 +78,23 @@ def test_a_file_without_its_index_is_no_state(states):
 def test_leftovers_of_a_kill_are_removed(states):
     (states.folder / ".000000020.pt.77.part").write_bytes(b"half")
     states.path(20).write_bytes(b"no index yet")
+    output = states.folder.parent / ".checkpoint.pt.77.part"
+    output.write_bytes(b"half")
     states.latest()
     assert len(list(states.folder.iterdir())) == 4
+    assert not output.exists()
+
+
+def test_a_kill_while_deleting_leaves_no_damaged_state(states, monkeypatch):
+    def killed(path):
+        next(path.glob("*.pt")).unlink()
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr("shutil.rmtree", killed)
+        states.delete()
+    assert states.latest() is None
+    assert not list(states.folder.parent.iterdir())
 
 
 def test_same_content_same_bytes(tmp_path):

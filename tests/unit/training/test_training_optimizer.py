@@ -30,15 +30,15 @@ def test_backward_adds_into_the_flat_vector():
     assert model[2].weight.grad.abs().sum() == 0  # no part in the loss: zero, not missing
 
 
-def test_clip_scales_to_the_norm_and_zero_means_never():
+def test_divisor_is_the_count_and_what_the_norm_exceeds():
     _, gradients = make()
     gradients.parameters[0].grad.fill_(2.0)
-    norm = 2 * 15**0.5
-    assert float(gradients.clip_(0.0)) == pytest.approx(norm)
-    assert float(gradients.clip_(norm + 1)) == pytest.approx(norm)
-    assert float(gradients.flat.norm()) == pytest.approx(norm)
-    gradients.clip_(1.0)
-    assert float(gradients.flat.norm()) == pytest.approx(1.0, rel=1e-5)
+    count = torch.tensor(4.0, dtype=torch.float64)
+    norm = 2 * 15**0.5 / 4
+    for max_norm, excess in ((0.0, 1.0), (norm + 1, 1.0), (norm / 3, 3.0)):
+        divisor, found = gradients.divisor(count, max_norm)
+        assert float(found) == pytest.approx(norm)
+        assert float(divisor) == pytest.approx(4 * excess, rel=1e-5)
 
 
 def test_buckets_cover_the_vector(monkeypatch):
@@ -61,11 +61,12 @@ def test_adamw_is_the_published_rule_on_every_tensor():
     for t in range(1, 4):
         for i, parameter in enumerate(gradients.parameters):
             grad = rng.normal(size=parameter.shape)
-            parameter.grad.copy_(torch.from_numpy(grad))
+            parameter.grad.copy_(torch.from_numpy(5 * grad))
             mean[i] = 0.9 * mean[i] + 0.1 * grad
             square[i] = 0.98 * square[i] + 0.02 * grad**2
             start[i] = start[i] * (1 - recipe.lr * 0.01)
             start[i] = start[i] - recipe.lr * (mean[i] / (1 - 0.9**t)) / (np.sqrt(square[i] / (1 - 0.98**t)) + 1e-6)
+        optimizer.grad_scale = torch.tensor(5.0)
         optimizer.step()
     for parameter, expected in zip(gradients.parameters, start):
         np.testing.assert_allclose(parameter.detach().numpy(), expected, rtol=2e-5, atol=1e-6)

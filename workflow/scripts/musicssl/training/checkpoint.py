@@ -137,8 +137,13 @@ class ResumeStates:
         return torch.load(self.path(update), map_location="cpu", weights_only=True)
 
     def delete(self) -> None:
-        """Remove the folder; the run is finished."""
-        shutil.rmtree(self.folder)
+        """Remove the folder; the run is finished. Killed in between, no half of a state is left under its name."""
+        self.folder.rename(self._gone)
+        shutil.rmtree(self._gone)
+
+    @property
+    def _gone(self) -> Path:
+        return self.folder.with_name(f".{self.folder.name}.finished")
 
     def _inspect(self, update: int) -> tuple[str | None, dict[str, Any]]:
         """Return what is wrong with a state, if anything, and its index."""
@@ -160,9 +165,11 @@ class ResumeStates:
         return None, index
 
     def _sweep(self, updates: list[int]) -> None:
-        """Delete what a kill in the middle of a save left behind, each as large as a state."""
+        """Delete what a kill in the middle of writing or deleting left behind, each as large as a state."""
+        shutil.rmtree(self._gone, ignore_errors=True)
         whole = {self.path(update) for update in updates}
-        for path in (*self.folder.glob(".*.part"), *set(self.folder.glob("[0-9]*.pt")) - whole):
+        parts = (*self.folder.glob(".*.part"), *self.folder.parent.glob(".*.part"))
+        for path in (*parts, *set(self.folder.glob("[0-9]*.pt")) - whole):
             path.unlink()
 
     def _drop(self, updates: list[int]) -> None:

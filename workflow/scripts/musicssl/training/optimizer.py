@@ -2,8 +2,8 @@
 
 Every parameter's ``.grad`` is a view of one float32 vector. So a layer that layer drop skipped has a zero gradient
 instead of none (its moments decay and it is still weight-decayed, as with fairseq), ranks can sum gradients in a few
-large messages without a DDP wrapper (which would wait for the gradients that skipped layers never send), and norm,
-division and clipping are one kernel each.
+large messages without a DDP wrapper (which would wait for the gradients that skipped layers never send), and the norm
+is one kernel. AdamW divides by masked frames and clips while it reads: no pass over memory of their own.
 """
 
 from __future__ import annotations
@@ -44,12 +44,16 @@ class FlatGradients:
             if handle is not None:
                 handle.wait()
 
-    def clip_(self, max_norm: float) -> torch.Tensor:
-        """Return the 2-norm (0-d) and scale the gradients down to ``max_norm``; 0 means no clipping."""
-        norm = torch.linalg.vector_norm(self.flat)
-        if max_norm > 0:
-            self.flat.mul_((max_norm / (norm + 1e-6)).clamp(max=1.0))
-        return norm
+    def divisor(self, count: torch.Tensor, max_norm: float) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return what the sums must be divided by, and the norm they have after division by ``count`` alone, 0-d both.
+
+        Args:
+            count: masked frames.
+            max_norm: the norm is scaled down to it; 0 means no clipping.
+        """
+        norm = torch.linalg.vector_norm(self.flat) / count
+        excess = ((norm + 1e-6) / max_norm).clamp(min=1.0) if max_norm > 0 else 1.0
+        return (count * excess).float(), norm
 
 
 def adamw(parameters: list[torch.nn.Parameter], recipe: Optimizer) -> torch.optim.AdamW:

@@ -71,8 +71,8 @@ class Trainer:
             ) from error
         sums.reduce(self.world)
         self.gradients.sum_(self.world)
-        self.gradients.flat.div_(sums.num_masked)
-        norm = self.gradients.clip_(self.recipe.optimizer.clip_norm)
+        divisor, norm = self.gradients.divisor(sums.num_masked, self.recipe.optimizer.clip_norm)
+        self.optimizer.grad_scale = divisor  # as torch's GradScaler gives it to fused optimizers
         for group in self.optimizer.param_groups:
             group["lr"] = lr
         self.optimizer.step()
