@@ -33,11 +33,11 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from musicssl import models
+from musicssl.arithmetic import SAMPLE_RATE_HZ, context_network, num_frames, train_step
 from musicssl.config.catalogue import Catalogue
 from musicssl.config.load import load
 from musicssl.config.recipes import build_kind
 from musicssl.runtime import peak_resident_bytes
-from musicssl.training import flops
 from musicssl.training.batches import MicroBatch, Plan
 from musicssl.training.distributed import World
 from musicssl.training.trainer import Trainer
@@ -59,16 +59,22 @@ def recipe(paradigm: str, a: argparse.Namespace) -> Any:
     return build_kind(entry | {"crop_s": a.clip_s, "batch": batch, "updates": 400_000})
 
 
+def operations(entry: Any) -> float:
+    """Return operations of a training step for one second of audio."""
+    return train_step(entry.architecture, entry.crop_s, entry.kind == "data2vec")
+
+
 def batch(entry: Any, a: argparse.Namespace) -> MicroBatch:
     """Return noise, a mask as the recipe draws it, and labels; the same for every contestant."""
     import numpy as np
 
     torch.manual_seed(0)
-    wave = 0.1 * torch.randn(a.clips, round(a.clip_s * models.SAMPLE_RATE_HZ))
-    frames = models.num_frames(wave.shape[1])
+    wave = 0.1 * torch.randn(a.clips, round(a.clip_s * SAMPLE_RATE_HZ))
+    frames = num_frames(wave.shape[1])
     mask = models.sample_mask(np.random.default_rng(0), entry.masking, a.clips, frames)
     labels = torch.randint(a.clusters, (a.clips, frames))
-    return MicroBatch(wave, torch.from_numpy(mask), labels if entry.kind == "hubert" else None, seed=1)
+    hidden = torch.from_numpy(mask)
+    return MicroBatch(wave, hidden, models.masked_rows(hidden), labels if entry.kind == "hubert" else None, seed=1)
 
 
 def ours(paradigm: str, a: argparse.Namespace, device: torch.device = CPU) -> tuple[Trainer, Step]:
@@ -115,7 +121,7 @@ def ours_data2vec(a: argparse.Namespace) -> Step:
 def ours_data2vec_without_teacher(a: argparse.Namespace) -> Step:
     trainer, step = ours("data2vec", a)
     teacher = trainer.objective.teacher
-    teacher.targets = lambda hidden, rows, top_k: torch.randn(len(rows), hidden.shape[-1])
+    teacher.targets = lambda hidden, rows, top_k, run: torch.randn(len(rows), hidden.shape[-1])
     teacher.follow = lambda encoder, decay: None
     return step
 
@@ -253,10 +259,10 @@ def compete(a: argparse.Namespace, argv: list[str]) -> Iterator[str]:
     yield "|---|---|---|---|---|"
     for name, values in best.items():
         paradigm = name.split("_")[1]
-        work = flops.train_step(recipe(paradigm, a)) * audio
+        work = operations(recipe(paradigm, a)) * audio
         if name.endswith("without_teacher"):
             entry = recipe(paradigm, a)
-            work -= flops.context_network(entry.architecture, a.clip_s) * audio
+            work -= context_network(entry.architecture, a.clip_s) * audio
         rival = best.get(name if name.startswith("ours") else f"ours_{paradigm}", values)
         yield (
             f"| {name.replace('_', ' ')} | {values['s'] / audio:.3f} | {values['peak_gb']:.2f} | "
@@ -274,13 +280,13 @@ def measure_gpu(a: argparse.Namespace) -> dict[str, float]:
     product = 2 * 8192**3 / timed_gpu(lambda: left @ right, 20)
     trainer, step = ours(a.paradigm, a, device)
     if a.compile:
-        trainer.objective.compile_blocks()
+        trainer.objective.compile_layers()
     for _ in range(5):
         step()
     torch.cuda.reset_peak_memory_stats()
     audio = a.clips * a.clip_s
     rate = audio / timed_gpu(step, 10)
-    share = rate * flops.train_step(trainer.recipe) / product
+    share = rate * operations(trainer.recipe) / product
     return {"rate": rate, "share": share, "peak_gb": torch.cuda.max_memory_allocated() / 1e9, "product": product}
 
 
@@ -315,7 +321,7 @@ def survey(a: argparse.Namespace, argv: list[str]) -> Iterator[str]:
     yield "\n| model | hours of one such GPU at that rate |\n|---|---|"
     for name in catalogue.trained:
         entry = build_kind(catalogue.entry("models", name))
-        same = flops.train_step(recipe(entry.kind, a)) / flops.train_step(entry)  # other clips, other work
+        same = operations(recipe(entry.kind, a)) / operations(entry)  # other clips, other work
         if entry.kind in best:
             hours = entry.updates * entry.batch.global_s / (best[entry.kind] * same) / 3600
             yield f"| {name} | {hours:.0f} |"

@@ -20,6 +20,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--log-file", type=Path, help="log file of rank 0 (torchrun takes --log for its own)")
     parser.add_argument("--log-every", type=int, default=200, help="updates between rows of metrics.jsonl")
     parser.add_argument("--checkpoint-every", type=int, default=2500, help="updates between resume states")
+    parser.add_argument("--compile", choices=("nothing", "layers"), default="nothing", help="what torch compiles")
     parser.add_argument("--micro-batch-s", type=float, help="seconds of audio in one forward pass (default: a group)")
     return parser.parse_args()
 
@@ -42,7 +43,7 @@ def main() -> None:
     logger = logging.getLogger("pretrain")
     try:
         recipe = read_recipe(args.recipe)
-        recipe["entry"] |= {"log_every": args.log_every, "checkpoint_every": args.checkpoint_every}
+        recipe["entry"] |= {name: getattr(args, name) for name in ("log_every", "checkpoint_every", "compile")}
         logger.info("pretrain %s, recipe %s, git %s", recipe["name"], recipe["digest"], runtime.git_revision())
         from musicssl.training import pretrain  # heavy: only after the log is open
 

@@ -145,7 +145,7 @@ def test_a_digest_ignores_where_and_how_visibly_something_runs(paper: dict) -> N
     before = Catalogue(paper)
     paper["corpora"]["music1000h"]["root"] = "elsewhere"
     paper["labels"]["kmeans"]["cluster"] = "slurm"
-    paper["models"]["pretraining"].update(checkpoint_every=7, log_every=7)
+    paper["models"]["pretraining"].update(checkpoint_every=7, log_every=7, compile="layers")
     paper["tasks"]["nsynth"]["root"] = "elsewhere"
     after = Catalogue(paper)
     for noun, name in (("models", "music2vec-vanilla"), ("models", "hubert-k2000-iter2"), ("tasks", "nsynth-pitch")):
@@ -190,9 +190,13 @@ def test_recipes_are_builtins_and_rebuild_their_class(paper: dict) -> None:
 def test_no_recipe_says_where_something_runs(paper: dict) -> None:
     catalogue = Catalogue(paper)
     assert catalogue.place("corpora", "music1000h") == {"root": "data/music1000h", "annotations": "", "hours": 1000}
-    assert catalogue.place("models", "music2vec-vanilla") == {"log_every": 200, "checkpoint_every": 2500}
+    assert catalogue.place("models", "music2vec-vanilla") == {
+        "log_every": 200,
+        "checkpoint_every": 2500,
+        "compile": "nothing",
+    }
     text = str(catalogue.recipe("probes", "hubert-k2000-iter2", "gs-key"))
-    assert not re.search("'(root|log_every|checkpoint_every)'", text)
+    assert not re.search("'(root|log_every|checkpoint_every|compile)'", text)
 
 
 def test_floors_beside_a_branch_are_of_its_paradigm(paper: dict) -> None:

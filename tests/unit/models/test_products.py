@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from golden_models import make_data2vec, make_hubert
 from torch import nn
 
-from musicssl.models import num_frames
+from musicssl.arithmetic import num_frames
 from musicssl.models.blocks import Dropper, attend, dropped, feed_forward, run_layer
 from musicssl.models.convolutions import feature_rows, grouped_convolution
 from musicssl.models.encoders import build_encoder

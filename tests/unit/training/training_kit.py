@@ -108,13 +108,16 @@ class TinyObjective(nn.Module):
         send_signal(update)
         self.slow.lerp_(self.head.bias.detach(), 0.1)
 
-    def forward(self, wave: torch.Tensor, mask: torch.Tensor, labels: torch.Tensor, keep_layers: Any) -> Output:
+    def forward(
+        self, wave: torch.Tensor, mask: torch.Tensor, labels: torch.Tensor, keep_layers: Any, rows: torch.Tensor
+    ) -> Output:
         hidden = self.dropout(self.encoder(wave.unfold(1, 400, 320)))
         for layer, keep in zip(self.layers, keep_layers):
             hidden = hidden + torch.tanh(layer(hidden)) if keep else hidden
-        logits = self.head(self.dropout(hidden))[mask] + self.slow
-        loss = nn.functional.cross_entropy(logits, labels[mask], reduction="sum")
-        counts = torch.bincount(labels[mask], minlength=self.head.out_features)
+        picked = labels.flatten()[rows]
+        logits = self.head(self.dropout(hidden)).flatten(0, 1)[rows] + self.slow
+        loss = nn.functional.cross_entropy(logits, picked, reduction="sum")
+        counts = torch.bincount(picked, minlength=self.head.out_features)
         return Output(loss, mask.sum(), {"frames": torch.tensor(mask.numel()), "counts": counts})
 
     def metrics(self, sums: dict[str, torch.Tensor], num_masked: float) -> dict[str, float]:

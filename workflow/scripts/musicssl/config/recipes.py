@@ -218,6 +218,7 @@ class Pretraining(Recipe):
     code_version: int
     log_every: int = where(200)
     checkpoint_every: int = where(2500)
+    compile: Literal["nothing", "layers"] = where("nothing")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -14,6 +14,7 @@ _HOME = {
     "Objective": "objective",
     "ObjectiveOutput": "objective",
     "build_objective": "objective",
+    "masked_rows": "objective",
     "export_encoder": "export",
     "load_encoder": "export",
     "trained_encoder": "export",

@@ -7,6 +7,8 @@ and values alone. On a GPU torch's own fused kernels do the same.
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -16,6 +18,7 @@ from torch import Tensor, nn
 
 STEPS = 1 << 16  # a dropout probability is rounded to a multiple of 1 / STEPS
 TOGETHER = 1 << 21  # attention weights computed at a time
+RunLayer = Callable[[nn.Module, Tensor], tuple[Tensor, Tensor]]
 
 
 class Dropper:
@@ -51,9 +54,21 @@ class _Dropout(torch.autograd.Function):
         return (gradients[0] * ctx.scale).masked_fill_(drop, 0.0), None
 
 
+def autocast_dtype(device: torch.device) -> torch.dtype:
+    """Return the precision that autocast has products computed in."""
+    known = torch.amp.is_autocast_available(device.type)  # not where tensors have no values (device "meta")
+    return torch.get_autocast_dtype(device.type) if known and torch.is_autocast_enabled(device.type) else torch.float32
+
+
+def without_autocast(device: torch.device) -> contextlib.AbstractContextManager[object]:
+    """Return a context in which values keep the precision they have."""
+    known = torch.amp.is_autocast_available(device.type)
+    return torch.autocast(device.type, enabled=False) if known else contextlib.nullcontext()
+
+
 def dropped(values: Tensor, module: nn.Dropout) -> Tensor:
     """Return what a dropout module makes of its input."""
-    if not module.training or not module.p or values.is_cuda:
+    if not module.training or not module.p or values.device.type != "cpu":
         return module(values)
     return _Dropout.apply(values, module.p)
 
@@ -99,7 +114,7 @@ def _some(query: Tensor) -> list[slice]:
 
 def attend(query: Tensor, key: Tensor, value: Tensor, dropout: float) -> Tensor:
     """Return attention (B, H, T, W) of queries, keys and values of that shape, every frame seeing every frame."""
-    if query.is_cuda or not dropout:
+    if query.device.type != "cpu" or not dropout:
         return F.scaled_dot_product_attention(query, key, value, dropout_p=dropout)
     query = query * query.shape[-1] ** -0.5
     flat = (part.flatten(0, 1).contiguous() for part in (query, key, value))

@@ -122,8 +122,8 @@ class _Block(torch.autograd.Function):
 
 
 def _tiles(out: Tensor) -> Iterator[tuple[slice, slice, slice]]:
-    """Yield clips, rows and the output's rows (B, P, C) of what is computed at a time; on a GPU, everything."""
-    if out.is_cuda:
+    """Yield clips, rows and the output's rows (B, P, C) of what is computed at a time; elsewhere everything."""
+    if out.device.type != "cpu":
         yield slice(None), slice(0, 2 * out.shape[1] + 1), slice(None)
         return
     for clip in range(len(out)):
@@ -179,7 +179,7 @@ def grouped_convolution(hidden: Tensor, conv: nn.Conv1d) -> Tensor:
 
     Half of an even kernel's taps lie before the frame, as Hugging Face and fairseq cut it.
     """
-    if hidden.is_cuda:
+    if hidden.device.type != "cpu":
         out = conv(hidden.transpose(1, 2))[:, :, : hidden.shape[1]]
         return out.transpose(1, 2)
     width = conv.in_channels // conv.groups

@@ -19,7 +19,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ..config.recipes import Data2vec, Ema
-from .blocks import dropped, run_layer
+from .blocks import RunLayer, dropped, run_layer
 from .encoders import Encoder, add_positions, contextualise, convolve, hide, project
 from .objective import Objective, ObjectiveOutput, common_sums, masked_rows, mean_std
 
@@ -47,13 +47,14 @@ class Teacher(nn.Module):
             weight.lerp_(student[name], 1 - decay)
 
     @torch.no_grad()
-    def targets(self, hidden: Tensor, rows: Tensor, top_k: int) -> Tensor:
+    def targets(self, hidden: Tensor, rows: Tensor, top_k: int, run: RunLayer = run_layer) -> Tensor:
         """Return what to predict at masked frames.
 
         Args:
             hidden: (B, T, D), unmasked inputs with positions added.
             rows: int64 (M,), masked frames among the B * T.
             top_k: layers to average, counted from the last.
+            run: runs a layer.
 
         Returns:
             float32 (M, D).
@@ -62,7 +63,7 @@ class Teacher(nn.Module):
         first = len(self.layers) - top_k
         total = torch.zeros((), device=hidden.device)
         for i, layer in enumerate(self.layers):
-            hidden, feed_forward = run_layer(layer, hidden)
+            hidden, feed_forward = run(layer, hidden)
             if i >= first:
                 total = total + instance_norm(feed_forward.float()).flatten(0, 1).index_select(0, rows)
         return total / top_k
@@ -99,18 +100,23 @@ class Data2vecObjective(Objective):
             self.teacher.follow(self.encoder, self.decay)
 
     def forward(
-        self, wave: Tensor, mask: Tensor, labels: Tensor | None, keep_layers: Sequence[bool]
+        self,
+        wave: Tensor,
+        mask: Tensor,
+        labels: Tensor | None,
+        keep_layers: Sequence[bool],
+        rows: Tensor | None = None,
     ) -> ObjectiveOutput:
         assert labels is None
         encoder = self.encoder
-        rows = masked_rows(mask)
+        rows = masked_rows(mask) if rows is None else rows
         features = convolve(encoder, wave)
         projected = project(encoder, features)
         with torch.no_grad():
             positioned = add_positions(encoder, projected)
-        targets = self.teacher.targets(positioned, rows, self.recipe.average_top_k)
+        targets = self.teacher.targets(positioned, rows, self.recipe.average_top_k, self.run)
         hidden = hide(encoder, dropped(projected, encoder.feature_projection.dropout), mask)
-        hidden = contextualise(encoder, hidden, keep_layers).flatten(0, 1).index_select(0, rows)
+        hidden = contextualise(encoder, hidden, keep_layers, self.run).flatten(0, 1).index_select(0, rows)
         predictions = self.final_proj(hidden).float()
         error = F.mse_loss(predictions, targets, reduction="sum")
         loss_sum = error * targets.shape[1] ** -0.5

@@ -21,7 +21,7 @@ from transformers import Data2VecAudioConfig, Data2VecAudioModel, HubertConfig, 
 from ..arithmetic import CONV_KERNELS, CONV_STRIDES
 from ..config.recipes import Architecture, Data2vec, Hubert
 from ..runtime import UserError
-from .blocks import dropped, run_layer
+from .blocks import RunLayer, autocast_dtype, dropped, run_layer, without_autocast
 from .convolutions import feature_rows, grouped_convolution
 
 Encoder = HubertModel | Data2VecAudioModel
@@ -109,9 +109,8 @@ def initialise(encoder: Encoder) -> None:
 
 def convolve(encoder: Encoder, wave: Tensor) -> Tensor:
     """Return the convolutional features (B, T, C) of float32 waveforms (B, S) at 16 kHz, in autocast's precision."""
-    device = wave.device.type
-    dtype = torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else wave.dtype
-    with torch.autocast(device, enabled=False):
+    dtype = autocast_dtype(wave.device)
+    with without_autocast(wave.device):
         return feature_rows(encoder.feature_extractor.conv_layers, wave, dtype)
 
 
@@ -137,13 +136,13 @@ def hide(encoder: Encoder, hidden: Tensor, mask: Tensor) -> Tensor:
     return torch.where(mask[..., None], encoder.masked_spec_embed.to(hidden.dtype), hidden)
 
 
-def contextualise(encoder: Encoder, hidden: Tensor, keep_layers: Sequence[bool]) -> Tensor:
+def contextualise(encoder: Encoder, hidden: Tensor, keep_layers: Sequence[bool], run: RunLayer = run_layer) -> Tensor:
     """Return the last layer's output (B, T, D), passing only the layers marked in ``keep_layers``."""
     trunk = encoder.encoder
     hidden = dropped(trunk.layer_norm(add_positions(encoder, hidden)), trunk.dropout)
     for layer, keep in zip(trunk.layers, keep_layers, strict=True):
         if keep:
-            hidden, _ = run_layer(layer, hidden)
+            hidden, _ = run(layer, hidden)
     return hidden
 
 

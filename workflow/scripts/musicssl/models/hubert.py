@@ -15,7 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ..config.recipes import Hubert
-from .blocks import dropped
+from .blocks import dropped, without_autocast
 from .encoders import contextualise, convolve, hide, project
 from .objective import Objective, ObjectiveOutput, common_sums, masked_rows
 
@@ -49,16 +49,21 @@ class HubertObjective(Objective):
         self.codebook = nn.Parameter(torch.rand(num_clusters, recipe.codebook_dim))
 
     def forward(
-        self, wave: Tensor, mask: Tensor, labels: Tensor | None, keep_layers: Sequence[bool]
+        self,
+        wave: Tensor,
+        mask: Tensor,
+        labels: Tensor | None,
+        keep_layers: Sequence[bool],
+        rows: Tensor | None = None,
     ) -> ObjectiveOutput:
         assert labels is not None
         assert labels.shape == mask.shape
         encoder, recipe = self.encoder, self.recipe
-        rows = masked_rows(mask)
+        rows = masked_rows(mask) if rows is None else rows
         features = ScaleGradient.apply(convolve(encoder, wave), recipe.cnn_grad_scale)
         penalty = features.float().square().mean()
         hidden = dropped(project(encoder, features), encoder.feature_projection.dropout)
-        hidden = contextualise(encoder, hide(encoder, hidden, mask), keep_layers)
+        hidden = contextualise(encoder, hide(encoder, hidden, mask), keep_layers, self.run)
         logits = self.logits(hidden.flatten(0, 1).index_select(0, rows))
         targets = labels.flatten().index_select(0, rows)
         counts = torch.zeros(len(self.codebook), dtype=torch.int64, device=mask.device)
@@ -75,7 +80,7 @@ class HubertObjective(Objective):
     def logits(self, hidden: Tensor) -> Tensor:
         """Return float32 logits (M, K) of masked frames' outputs (M, D)."""
         projected = self.final_proj(hidden)
-        with torch.autocast(projected.device.type, enabled=False):
+        with without_autocast(projected.device):
             cosine = F.normalize(projected.float(), dim=-1) @ F.normalize(self.codebook, dim=-1).T
             return cosine / self.recipe.temperature
 

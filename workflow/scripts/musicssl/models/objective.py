@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from ..config.recipes import Data2vec, Hubert
+from .blocks import RunLayer, run_layer
 from .encoders import build_encoder
 from .masking import count_runs
 
@@ -37,9 +38,19 @@ class Objective(nn.Module):
         super().__init__()
         self.recipe = recipe
         self.encoder = build_encoder(recipe)
+        self.run: RunLayer = run_layer
+
+    def compile_layers(self) -> None:
+        """Let torch compile the transformer's layers, one program for all; it draws other numbers in dropout."""
+        self.run = torch.compile(run_layer, dynamic=False)
 
     def forward(
-        self, wave: Tensor, mask: Tensor, labels: Tensor | None, keep_layers: Sequence[bool]
+        self,
+        wave: Tensor,
+        mask: Tensor,
+        labels: Tensor | None,
+        keep_layers: Sequence[bool],
+        rows: Tensor | None = None,
     ) -> ObjectiveOutput:
         """Compute the loss of one micro-batch.
 
@@ -48,6 +59,7 @@ class Objective(nn.Module):
             mask: bool (B, T).
             labels: int64 (B, T) at the frame rate of the encoder, for HuBERT; else None.
             keep_layers: one flag a transformer layer, drawn by the caller.
+            rows: what :func:`masked_rows` makes of the mask; a GPU would have to be waited for to find out.
         """
         raise NotImplementedError
 
@@ -66,10 +78,7 @@ class Objective(nn.Module):
 
 
 def masked_rows(mask: Tensor) -> Tensor:
-    """Return which of the B * T frames a (B, T) mask hides, int64 (M,).
-
-    A GPU waits here for the count, so call it before there is work to wait for.
-    """
+    """Return which of the B * T frames a (B, T) mask hides, int64 (M,)."""
     return mask.flatten().nonzero().squeeze(1)
 
 

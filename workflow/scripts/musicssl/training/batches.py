@@ -19,7 +19,7 @@ import torch
 
 from ..arithmetic import HOP, RECEPTIVE_FIELD, SAMPLE_RATE_HZ, num_frames
 from ..config.recipes import Data2vec, Hubert
-from ..models import sample_mask
+from ..models import masked_rows, sample_mask
 from ..runtime import UserError
 from .data import Clips
 
@@ -104,20 +104,28 @@ class MicroBatch:
     Attributes:
         wave: (B, S) float32.
         mask: (B, T) bool.
+        rows: (M,) int64, the masked of all B * T frames.
         labels: (B, T) int64, or ``None``.
         seed: for dropout.
     """
 
     wave: torch.Tensor
     mask: torch.Tensor
+    rows: torch.Tensor
     labels: torch.Tensor | None
     seed: int
 
     def to(self, device: torch.device) -> MicroBatch:
         """Copy to the device without waiting."""
-        labels = None if self.labels is None else self.labels.to(device, non_blocking=True)
-        wave, mask = self.wave.to(device, non_blocking=True), self.mask.to(device, non_blocking=True)
-        return MicroBatch(wave, mask, labels, self.seed)
+        return self._each(lambda values: values.to(device, non_blocking=True))
+
+    def pin(self) -> MicroBatch:
+        """Copy to page-locked memory, from which a GPU fetches by itself."""
+        return self._each(torch.Tensor.pin_memory)
+
+    def _each(self, change: Callable[[torch.Tensor], torch.Tensor]) -> MicroBatch:
+        labels = None if self.labels is None else change(self.labels)
+        return MicroBatch(change(self.wave), change(self.mask), change(self.rows), labels, self.seed)
 
 
 class Batches:
@@ -184,12 +192,9 @@ class Batches:
             self.clips.crop(clip, frame * HOP, wave[i].numpy(), self.recipe.normalize)
             if labels is not None:
                 labels[i] = torch.from_numpy(self.clips.labels(clip, frame, self.num_frames))
-        batch = MicroBatch(wave, torch.from_numpy(mask), labels, seed)
-        if not self._pin:
-            return batch
-        return MicroBatch(
-            wave.pin_memory(), batch.mask.pin_memory(), None if labels is None else labels.pin_memory(), seed
-        )
+        hidden = torch.from_numpy(mask)
+        batch = MicroBatch(wave, hidden, masked_rows(hidden), labels, seed)
+        return batch.pin() if self._pin else batch
 
 
 def prefetch(build: Callable[..., MicroBatch], keys: Iterable[tuple[int, ...]]) -> Generator[MicroBatch, None, None]:

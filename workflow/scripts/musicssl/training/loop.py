@@ -111,9 +111,10 @@ class Run:
             self._journals["metrics"].write(row)
             logger.info("update %d, held-out loss %.4f", update, report.loss)
 
-    def _about(self) -> dict[str, int]:
+    def _about(self) -> dict[str, int | str]:
         """Return what is not in the recipe and yet changes the last bits of the result."""
-        return {"processes": self.world.size, "micro_batch_clips": self.trainer.batches.sizes.micro}
+        micro = self.trainer.batches.sizes.micro
+        return {"processes": self.world.size, "micro_batch_clips": micro, "compile": self.recipe.compile}
 
     def _save(self, update: int) -> None:
         def work() -> None:

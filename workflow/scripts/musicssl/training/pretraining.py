@@ -57,6 +57,8 @@ def pretrain(
         clips = _open_clips(entry, recipe, sizes, audio, labels)
         batches = Batches(clips, entry, sizes, pin=world.device.type == "cuda")
         objective = _initial(entry, clips.num_clusters, world)
+        if entry.compile == "layers":
+            objective.compile_layers()
         _announce(entry, sizes, world)
         Run(Trainer(entry, objective, batches, world), recipe["digest"], out).go()
     finally:

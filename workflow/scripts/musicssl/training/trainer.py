@@ -119,4 +119,4 @@ class Trainer:
         """Run the objective, on a GPU in the recipe's precision."""
         mixed = self.recipe.precision == "bf16" and self.world.device.type == "cuda"
         with torch.autocast(self.world.device.type, torch.bfloat16, enabled=mixed):
-            return self.objective(batch.wave, batch.mask, batch.labels, keep)
+            return self.objective(batch.wave, batch.mask, batch.labels, keep, batch.rows)
