@@ -145,6 +145,22 @@ def task_states(suffix):
     return states
 
 
+def pretrain_launch(wildcards, input, threads, resources):
+    """Return how one training is started: a process a GPU, the threads of a node shared among its processes.
+
+    Several nodes need an allocation of Slurm's; srun starts one torchrun on each, and they meet on the first.
+    """
+    nodes, processes = resources.nodes, max(1, resources.gpu // resources.nodes)
+    share = f"OMP_NUM_THREADS={max(1, threads // processes)}"
+    if nodes == 1:
+        return f"{share} torchrun --standalone --nproc-per-node {processes}"
+    meeting = (
+        "--rdzv-backend c10d --rdzv-id $SLURM_JOB_ID --rdzv-endpoint $(hostname):$((20000 + SLURM_JOB_ID % 20000))"
+    )
+    tasks = f"srun --nodes {nodes} --ntasks {nodes} --ntasks-per-node 1"
+    return f"{share} {tasks} torchrun --nnodes {nodes} --nproc-per-node {processes} {meeting}"
+
+
 def probe_files(models, tasks):
     return [f"<results>/probes/{model}/{task}/metrics.json" for model in models for task in tasks]
 

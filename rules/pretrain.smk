@@ -44,12 +44,12 @@ rule pretrain:
     threads: 16
     resources:
         gpu=0,
+        nodes=1,
     params:
         data=pretrain_data,
+        launch=pretrain_launch,
     shell:
-        "OMP_NUM_THREADS={threads} torchrun --standalone"
-        " --nproc-per-node $(({resources.gpu} > 0 ? {resources.gpu} : 1))"
-        " {input.script:q} --recipe {input.recipe:q} {params.data}"
+        "{params.launch} {input.script:q} --recipe {input.recipe:q} {params.data}"
         " --out $(dirname {output.checkpoint:q}) --log-file {log:q}"
 
 

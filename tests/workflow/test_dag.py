@@ -102,3 +102,25 @@ def test_profiles_are_understood(workflow, root, profile) -> None:
     target = "results/miniature/audio/miniature/manifest.json"
     flags += ["--software-deployment-method", "env-modules"]  # conda is asked for its version even by a dry-run
     workflow.snakemake("-n", *flags, "--configfile", "config/miniature.yaml", "--", target)
+
+
+@pytest.mark.parametrize(
+    ("resources", "launch"),
+    [
+        ([], "OMP_NUM_THREADS=8 torchrun --standalone --nproc-per-node 1 "),
+        (["gpu=4"], "OMP_NUM_THREADS=2 torchrun --standalone --nproc-per-node 4 "),
+        (
+            ["gpu=4", "nodes=2"],
+            "OMP_NUM_THREADS=4 srun --nodes 2 --ntasks 2 --ntasks-per-node 1 torchrun --nnodes 2 --nproc-per-node 2 "
+            "--rdzv-backend c10d ",
+        ),
+    ],
+    ids=["cpu", "one node", "two nodes"],
+)
+def test_processes_share_nodes_and_threads(workflow, resources, launch) -> None:
+    target = "results/miniature/models/music2vec-vanilla/checkpoint.pt"
+    flags = ["--cores", "8", "--configfile", "config/miniature.yaml", "--set-threads", "pretrain=8"]
+    if resources:
+        flags += ["--set-resources", *(f"pretrain:{r}" for r in resources)]
+    done = workflow.snakemake("--dry-run", "--printshellcmds", *flags, "--", target)
+    assert launch in done.stdout + done.stderr

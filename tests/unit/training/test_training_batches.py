@@ -1,11 +1,14 @@
 """Batches as functions of (seed, update, slot)."""
 
+import threading
+
 import numpy as np
 import pytest
 import training_kit as kit
 
 from musicssl.runtime import UserError
-from musicssl.training.batches import Batches, kept_layers, plan, prefetch
+from musicssl.training import data
+from musicssl.training.batches import AHEAD, Batches, kept_layers, plan, prefetch
 from musicssl.training.data import Clips
 
 
@@ -110,3 +113,42 @@ def test_prefetch_keeps_order_and_passes_errors_on():
     assert list(prefetch(lambda n: n * n, [(n,) for n in range(20)])) == [n * n for n in range(20)]
     with pytest.raises(ZeroDivisionError):
         list(prefetch(lambda n: 1 // (n - 9), [(n,) for n in range(20)]))
+
+
+def test_batches_are_built_while_the_model_is_busy():
+    """The consumer holds one batch and asks for nothing; the next are made all the same, and no more than these."""
+    built, enough = [], threading.Event()
+
+    def build(n):
+        built.append(n)
+        if len(built) == AHEAD + 1:
+            enough.set()
+        return n
+
+    stream = prefetch(build, [(n,) for n in range(50)])
+    assert next(stream) == 0
+    assert enough.wait(30)
+    stream.close()
+    assert sorted(built) == list(range(AHEAD + 1))
+
+
+def test_a_visit_reads_its_crop_and_a_clip_is_measured_once(corpus, monkeypatch):
+    """Bytes, not files: a crop is a slice of the memory map, and whole clips are read for their loudness only once."""
+    read, measured = [], []
+    crop, measure = Clips.crop, data.mean_and_deviation
+
+    def watched(self, clip, start, out, normalize):
+        samples = self._audio[self._shard[clip]][self._index[clip]]
+        assert samples.dtype == np.int16
+        assert isinstance(samples.base if not isinstance(samples, np.memmap) else samples, np.memmap)
+        read.append(len(out))
+        crop(self, clip, start, out, normalize)
+
+    monkeypatch.setattr(Clips, "crop", watched)
+    monkeypatch.setattr(data, "mean_and_deviation", lambda samples: measured.append(1) or measure(samples))
+    source = batches(corpus, normalize=True)
+    for update in range(6):
+        for micro in range(source.sizes.num_micro):
+            source.train(update, micro)
+    assert read == [source.sizes.crop] * (6 * source.sizes.num_clips)
+    assert len(measured) == len(source.clips.train)

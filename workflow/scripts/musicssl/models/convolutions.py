@@ -10,6 +10,7 @@ ten samples a frame. Axes: B clips, S samples, T frames, P rows of a level, C ch
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Iterator
 from typing import Any
@@ -37,7 +38,7 @@ def feature_rows(layers: nn.ModuleList, wave: Tensor, dtype: torch.dtype) -> Ten
     """
     samples, weight, shift = _first_product(layers[0], wave)
     rows, first = samples.to(dtype), (weight.to(dtype), None if shift is None else shift.to(dtype))
-    for layer, following in zip(layers, layers[1:]):
+    for layer, following in itertools.pairwise(layers):
         by_tap = following.conv.weight.permute(2, 1, 0).to(dtype).contiguous()
         rows = _Block.apply(rows, *first, *_layer_norm(layer, dtype), by_tap)
         first = (None, None)
