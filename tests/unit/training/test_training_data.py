@@ -112,3 +112,14 @@ def test_no_shards_or_no_clip_long_enough(tmp_path):
         open_clips(tmp_path, audio=tmp_path)
     with pytest.raises(UserError, match=r"no training clip of crop_s = 30 s \(the longest clip of 8 has 1.5 s\)"):
         open_clips(tmp_path, crop=480000)
+
+
+def test_labels_of_another_number_of_clusters(tmp_path):
+    kit.write_corpus(tmp_path, LENGTHS)
+    edit_index(tmp_path / "labels" / "001.json", num_clusters=500)
+    with pytest.raises(UserError, match=r"001.json|001.npy: num_clusters is 500, expected 7; delete the shard"):
+        open_clips(tmp_path)
+    for shard in ("000", "001"):
+        edit_index(tmp_path / "labels" / f"{shard}.json", num_clusters=5)
+    with pytest.raises(UserError, match=r"000.npy: found label 6, expected numbers below num_clusters = 5; delete"):
+        open_clips(tmp_path).labels(0, 0, 40)

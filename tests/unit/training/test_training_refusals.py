@@ -1,5 +1,6 @@
 """Runs that must not start or must not go on say why."""
 
+import errno
 import logging
 
 import pytest
@@ -9,7 +10,7 @@ import training_kit as kit
 from musicssl import models
 from musicssl.artefacts import read_jsonl
 from musicssl.runtime import UserError
-from musicssl.training import pretrain
+from musicssl.training import checkpoint, distributed, pretrain
 from musicssl.training.batches import plan
 from musicssl.training.checkpoint import ResumeStates
 from musicssl.training.distributed import World
@@ -91,3 +92,79 @@ def test_resuming_elsewhere_is_said_and_the_log_shows_the_share(corpus, tmp_path
     assert "resumed after update 9 of 20" in caplog.text
     assert "not equal to the last bit" in caplog.text
     assert len(read_jsonl(tmp_path / "model" / "metrics.jsonl")) == 23
+
+
+def test_a_state_of_another_version_of_the_library(corpus, tmp_path):
+    """A format this version does not know, and tensors that its modules have no place for."""
+    recipe, model = kit.recipe(kit.HUBERT), tmp_path / "model"
+    kit.run_ranks(1, recipe, *corpus, model, build=kit.dying_objective)
+    states = ResumeStates(model / "resume", recipe["digest"])
+    update, about = states.latest()
+    assert about["torch"] == torch.__version__
+    state = states.load(update)
+    state["objective"]["head.scale"] = state["objective"].pop("head.bias")
+    states.save(update, state, about)
+    with pytest.raises(UserError, match=r"000000009.pt: its tensors do not fit this version of the code \(.*finish"):
+        pretrain(recipe, *corpus, model)
+    assert states.updates() == [6, 9]
+    index = states.path(update).with_suffix(".json")
+    index.write_text(index.read_text().replace("musicssl-resume/1", "musicssl-resume/9"))
+    with pytest.raises(UserError, match="found format musicssl-resume/9, written by another version of this library"):
+        pretrain(recipe, *corpus, model)
+    assert states.updates() == [6, 9]
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 9 GiB"),
+        RuntimeError("[enforce fail at alloc_cpu.cpp:127] err == 0. DefaultCPUAllocator: can't allocate memory: you"),
+    ],
+    ids=["GPU", "CPU"],
+)
+def test_a_batch_that_does_not_fit_names_the_number_to_lower(corpus, tmp_path, monkeypatch, error):
+    def too_large(self, *arguments):
+        raise error
+
+    kit.run_ranks(1, kit.recipe(kit.HUBERT), *corpus, tmp_path / "model", build=kit.dying_objective)
+    monkeypatch.setattr(kit.TinyObjective, "forward", too_large)
+    with pytest.raises(UserError, match=r"micro-batch: 2 s of audio.*do not fit.*give a smaller --micro-batch-s"):
+        pretrain(kit.recipe(kit.HUBERT), *corpus, tmp_path / "model")
+    assert ResumeStates(tmp_path / "model" / "resume", "0123456789").updates() == [6, 9]
+
+
+def test_other_errors_of_torch_stay_what_they_are(corpus, tmp_path, monkeypatch):
+    def wrong(self, *arguments):
+        raise RuntimeError("mat1 and mat2 shapes cannot be multiplied")
+
+    monkeypatch.setattr(kit.TinyObjective, "forward", wrong)
+    with pytest.raises(RuntimeError, match="mat1 and mat2"):
+        pretrain(kit.recipe(kit.HUBERT), *corpus, tmp_path / "model")
+
+
+def test_more_processes_than_gpus(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    for name, value in {"RANK": "0", "WORLD_SIZE": "4", "LOCAL_RANK": "0", "LOCAL_WORLD_SIZE": "4"}.items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(UserError, match="found 4 processes for 2 visible GPUs, expected at most one process a GPU"):
+        distributed.start()
+
+
+def test_a_disk_that_fills_up_at_the_end_keeps_the_last_state(corpus, tmp_path, monkeypatch):
+    recipe, model = kit.recipe(kit.HUBERT), tmp_path / "model"
+    write = checkpoint.save
+
+    def full(path, value):
+        if path.name == "checkpoint.pt":
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return write(path, value)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(checkpoint, "save", full)
+        with pytest.raises(UserError, match=r"outputs could not be written \(No space left on device\); the states in"):
+            pretrain(recipe, *corpus, model)
+    assert not (model / "checkpoint.pt").exists()
+    assert ResumeStates(model / "resume", recipe["digest"]).updates() == [15, 18]
+    pretrain(recipe, *corpus, model)
+    assert (model / "checkpoint.pt").exists()

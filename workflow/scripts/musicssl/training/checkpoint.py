@@ -153,8 +153,13 @@ class ResumeStates:
             size, crc = _measure(path)
         except (OSError, ValueError) as error:
             return f"unreadable ({error})", {}
-        if not isinstance(index, dict) or index.get("format") != FORMAT:
-            return f"its index is not of format {FORMAT}", {}
+        if not isinstance(index, dict) or "format" not in index:
+            return "its index is none", {}
+        if index["format"] != FORMAT:
+            raise UserError(
+                f"{path}: found format {index['format']}, written by another version of this library, expected "
+                f"{FORMAT}; finish the run with that version, or delete {self.folder} to train from the start"
+            )
         if index["digest"] != self.digest:
             raise UserError(
                 f"{self.folder}: saved by recipe {index['digest']}, expected {self.digest}; "

@@ -147,6 +147,12 @@ class Clips:
         values = self._labels[self._shard[clip]][self._index[clip]]
         picked = values[first_frame * self.ratio : (first_frame + num_frames) * self.ratio : self.ratio]
         assert len(picked) == num_frames
+        if picked.max() >= self.num_clusters:  # a GPU would say so much later, and not in words
+            path = self._labels[self._shard[clip]].path
+            raise UserError(
+                f"{path}: found label {picked.max()}, expected numbers below num_clusters = {self.num_clusters}; "
+                "delete the label shard and make it again"
+            )
         return picked.astype(np.int64)
 
 

@@ -9,6 +9,8 @@ import time
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from ..runtime import UserError
 from . import checkpoint
 from .checkpoint import ResumeStates
@@ -114,7 +116,12 @@ class Run:
     def _about(self) -> dict[str, int | str]:
         """Return what is not in the recipe and yet changes the last bits of the result."""
         micro = self.trainer.batches.sizes.micro
-        return {"processes": self.world.size, "micro_batch_clips": micro, "compile": self.recipe.compile}
+        return {
+            "processes": self.world.size,
+            "micro_batch_clips": micro,
+            "compile": self.recipe.compile,
+            "torch": torch.__version__,
+        }
 
     def _save(self, update: int) -> None:
         def work() -> None:
@@ -132,7 +139,7 @@ class Run:
         update = 0
         if found is not None:
             update, about = found
-            self.trainer.restore(self.states.load(update))
+            self._restore(update)
             self.guard.saved = update
             logger.info("resumed after update %d of %d from %s", update, self.recipe.updates, self.states.folder)
             if about != self._about():
@@ -145,6 +152,17 @@ class Run:
             for name in ("metrics", "speed"):
                 self._journals[name] = Journal(self.states.folder / f"{name}.jsonl", update)
         return update
+
+    def _restore(self, update: int) -> None:
+        """Load one state into the trainer."""
+        try:
+            self.trainer.restore(self.states.load(update))
+        except (RuntimeError, KeyError, ValueError) as error:
+            raise UserError(
+                f"{self.states.path(update)}: its tensors do not fit this version of the code "
+                f"({str(error).splitlines()[0]}); finish the run with the version that began it, or delete "
+                f"{self.states.folder} to train from the start"
+            ) from error
 
     def _finish(self) -> None:
         """Write the outputs, then drop the resume states."""

@@ -62,7 +62,9 @@ class Trainer:
         try:
             for _ in self._mine:
                 sums.add(self._backward(stream, keep))
-        except torch.OutOfMemoryError as error:
+        except RuntimeError as error:
+            if not isinstance(error, torch.OutOfMemoryError) and "can't allocate memory" not in str(error):
+                raise
             micro_s = self.batches.sizes.micro * self.recipe.crop_s
             raise UserError(
                 f"micro-batch: {micro_s:g} s of audio in one forward pass do not fit into the memory of "
