@@ -152,3 +152,20 @@ def test_a_visit_reads_its_crop_and_a_clip_is_measured_once(corpus, monkeypatch)
             source.train(update, micro)
     assert read == [source.sizes.crop] * (6 * source.sizes.num_clips)
     assert len(measured) == len(source.clips.train)
+
+
+def test_short_crops_first_then_long_ones(corpus):
+    """As many seconds and micro-batches an update; no clip is visited twice before all were once."""
+    source = batches(corpus, short_crop_s=0.25, short_updates=2, crop_s=0.5)
+    plain = batches(corpus, crop_s=0.5)
+    for update, (clips, samples, frames) in enumerate([(8, 4000, 12)] * 2 + [(4, 8000, 24)] * 2):
+        batch = source.train(update, 1)
+        assert batch.wave.shape == (clips, samples)
+        assert batch.mask.shape == batch.labels.shape == (clips, frames)
+    visits = []
+    source._visit = lambda number: visits.append(number) or 0
+    for update in range(4):
+        for micro in range(source.sizes.num_micro):
+            source.train(update, micro)
+    assert visits == list(range(2 * 32 + 2 * 16))
+    assert source.valid(0).wave.shape == plain.valid(0).wave.shape

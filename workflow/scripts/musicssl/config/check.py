@@ -232,6 +232,9 @@ def pretraining_problems(values: dict[str, Any], entries: Entries) -> list[str]:
         problems.append(f"crop_s: {values['crop_s']} is longer than the clips of corpus {values['corpus']}")
     if values["crop_s"] * rate % HOP:
         problems.append(f"crop_s: {values['crop_s']} is not a whole number of {HOP}-sample frames")
+    short = values["short_crop_s"]
+    if values["short_updates"] and (short <= 0 or values["crop_s"] / short % 1 or short * rate % HOP):
+        problems.append(f"short_crop_s: {short} does not divide crop_s {values['crop_s']} into whole frames")
     for key, unit in (("group_s", values["crop_s"]), ("global_s", batch["group_s"])):
         ratio = batch[key] / unit
         if ratio < 1 or abs(ratio - round(ratio)) > 1e-6:

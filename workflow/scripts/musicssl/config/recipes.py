@@ -207,6 +207,8 @@ class Pretraining(Recipe):
     seed: int
     updates: int
     crop_s: float
+    short_crop_s: float = 0.0
+    short_updates: int = 0
     normalize: bool
     precision: Literal["bf16", "fp32"]
     architecture: Architecture
@@ -231,6 +233,7 @@ class Hubert(Pretraining):
     temperature: float
     feature_penalty: float
     cnn_grad_scale: float
+    cqt_weight: float = 0.0
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -86,6 +86,14 @@ def plan(recipe: Hubert | Data2vec, micro_batch_s: float | None = None) -> Plan:
     return Plan(crop, num_groups * group, group, micro)
 
 
+def shortened(recipe: Hubert | Data2vec, sizes: Plan) -> Plan:
+    """Return the division with crops of ``short_crop_s``: as many seconds, groups and micro-batches, more clips."""
+    if not recipe.short_updates:
+        return sizes
+    times = _quotient("crop_s", recipe.crop_s, "short_crop_s", recipe.short_crop_s)
+    return Plan(sizes.crop // times, sizes.num_clips * times, sizes.group * times, sizes.micro * times)
+
+
 def _quotient(whole_name: str, whole: float, part_name: str, part: float) -> int:
     quotient = round(whole / part)
     if quotient < 1 or abs(quotient * part - whole) > 1e-6 * whole:
@@ -134,20 +142,23 @@ class Batches:
     def __init__(self, clips: Clips, recipe: Hubert | Data2vec, sizes: Plan, pin: bool = False) -> None:
         """Args: clips to draw from, the recipe, its division, and whether tensors go to page-locked memory."""
         self.clips, self.recipe, self.sizes, self._pin = clips, recipe, sizes, pin
-        self.num_frames = num_frames(sizes.crop)
+        self._short = shortened(recipe, sizes)
         self.num_valid_micro = sum(1 for _ in self._valid_slots())
         self._order = functools.lru_cache(maxsize=2)(self._draw_order)
         self._masks = functools.lru_cache(maxsize=16)(self._draw_masks)
 
     def train(self, update: int, micro: int) -> MicroBatch:
-        """Return micro-batch ``micro`` of an update."""
-        slots = range(micro * self.sizes.micro, (micro + 1) * self.sizes.micro)
-        clips = [self._visit(update * self.sizes.num_clips + slot) for slot in slots]
+        """Return micro-batch ``micro`` of an update; the first ``short_updates`` hold more and shorter crops."""
+        short = self.recipe.short_updates
+        sizes = self._short if update < short else self.sizes
+        visited = min(update, short) * self._short.num_clips + max(update - short, 0) * self.sizes.num_clips
+        slots = range(micro * sizes.micro, (micro + 1) * sizes.micro)
+        clips = [self._visit(visited + slot) for slot in slots]
         crops = [generator(self.recipe.seed, CROP, update, slot) for slot in slots]
-        group, first = divmod(slots.start, self.sizes.group)
-        masks = self._masks(MASK, update, group * self.sizes.group, self.sizes.group)
+        group, first = divmod(slots.start, sizes.group)
+        masks = self._masks(MASK, update, group * sizes.group, sizes.group, num_frames(sizes.crop))
         seed = int(generator(self.recipe.seed, DROPOUT, update, micro).integers(1 << 63))
-        return self._assemble(clips, crops, masks[first : first + len(slots)], seed)
+        return self._assemble(clips, crops, masks[first : first + len(slots)], sizes.crop, seed)
 
     def valid(self, micro: int) -> MicroBatch:
         """Return micro-batch ``micro`` of the held-out clips; crops and masks are the same every time."""
@@ -156,8 +167,8 @@ class Batches:
         crops = [generator(self.recipe.seed, VALID_CROP, 0, slot) for slot in slots]
         start = slots.start // self.sizes.group * self.sizes.group
         size = min(self.sizes.group, len(self.clips.valid) - start)
-        masks = self._masks(VALID_MASK, 0, start, size)
-        return self._assemble(clips, crops, masks[slots.start - start : slots.stop - start], seed=0)
+        masks = self._masks(VALID_MASK, 0, start, size, num_frames(self.sizes.crop))
+        return self._assemble(clips, crops, masks[slots.start - start : slots.stop - start], self.sizes.crop, seed=0)
 
     def _valid_slots(self) -> Iterator[range]:
         """Yield the slots of each validation micro-batch; a micro-batch stays within its group."""
@@ -175,23 +186,23 @@ class Batches:
     def _draw_order(self, epoch: int) -> npt.NDArray[np.int64]:
         return generator(self.recipe.seed, ORDER, epoch).permutation(self.clips.train)
 
-    def _draw_masks(self, purpose: int, update: int, start: int, size: int) -> npt.NDArray[np.bool_]:
+    def _draw_masks(self, purpose: int, update: int, start: int, size: int, frames: int) -> npt.NDArray[np.bool_]:
         """Return the masks of one group, (clips, T); the model's trimming looks at the whole group."""
         streams = [generator(self.recipe.seed, purpose, update, slot) for slot in range(start, start + size)]
-        return sample_mask(streams, self.recipe.masking, size, self.num_frames)
+        return sample_mask(streams, self.recipe.masking, size, frames)
 
     def _assemble(
-        self, clips: list[int], crops: list[np.random.Generator], mask: npt.NDArray[np.bool_], seed: int
+        self, clips: list[int], crops: list[np.random.Generator], mask: npt.NDArray[np.bool_], size: int, seed: int
     ) -> MicroBatch:
         """Read crops and labels."""
-        wave = torch.empty(len(clips), self.sizes.crop)
+        wave = torch.empty(len(clips), size)
         labelled = self.clips.num_clusters is not None
-        labels = torch.empty(len(clips), self.num_frames, dtype=torch.int64) if labelled else None
+        labels = torch.empty(mask.shape, dtype=torch.int64) if labelled else None
         for i, (clip, crop) in enumerate(zip(clips, crops)):
-            frame = int(crop.integers((self.clips.num_samples(clip) - self.sizes.crop) // HOP + 1))
+            frame = int(crop.integers((self.clips.num_samples(clip) - size) // HOP + 1))
             self.clips.crop(clip, frame * HOP, wave[i].numpy(), self.recipe.normalize)
             if labels is not None:
-                labels[i] = torch.from_numpy(self.clips.labels(clip, frame, self.num_frames))
+                labels[i] = torch.from_numpy(self.clips.labels(clip, frame, mask.shape[1]))
         hidden = torch.from_numpy(mask)
         batch = MicroBatch(wave, hidden, masked_rows(hidden), labels, seed)
         return batch.pin() if self._pin else batch
