@@ -225,7 +225,7 @@ def loader(a: argparse.Namespace) -> Step:
             audio.append(str(clip), rng.integers(-3000, 3000, 30 * SAMPLE_RATE_HZ, dtype=np.int16))
             labels.append(str(clip), rng.integers(0, a.clusters, 2998))
     sizes = plan(entry)
-    batches = Batches(Clips(folder / "audio", folder / "labels", sizes.crop), entry, sizes)
+    batches = Batches(Clips(folder / "audio", [folder / "labels"], sizes.crop), entry, sizes)
     return lambda: [None for _ in prefetch(batches.train, ((update, 0) for update in range(LOADED)))]
 
 

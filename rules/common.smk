@@ -9,6 +9,7 @@ from shlex import quote
 sys.path.append(str(Path(workflow.basedir) / "workflow" / "scripts"))
 
 from musicssl.config.catalogue import Catalogue
+from musicssl.config.check import label_sets
 from musicssl.config.inherit import ConfigError, nearest
 from musicssl.config.plan import corpus_hours, plan
 
@@ -113,18 +114,20 @@ def pretrain_audio(wildcards):
 def pretrain_labels(wildcards):
     "Return the label shards a HuBERT trains on."
     entry = catalogue.entry("models", wildcards.model)
-    if not entry["updates"] or "labels" not in entry:
+    if not entry["updates"]:
         return []
-    folder = f"<results>/labels/{entry['labels']}/{entry['corpus']}"
-    return [f"{folder}/{shard}.npy" for shard in catalogue.shards(entry["corpus"])]
+    folders = [f"<results>/labels/{labels}/{entry['corpus']}" for labels in label_sets(entry)]
+    return [f"{folder}/{shard}.npy" for folder in folders for shard in catalogue.shards(entry["corpus"])]
 
 
 def pretrain_data(wildcards, input):
     "Return the folders of a model's shards, and how often it logs and saves, as options of pretrain.py."
     shards = {"--audio": input.get("audio"), "--labels": input.get("labels")}
-    options = {option: str(Path(files[0]).parent) for option, files in shards.items() if files}
-    options |= {f"--{key.replace('_', '-')}": str(n) for key, n in catalogue.place("models", wildcards.model).items()}
-    return " ".join(f"{option} {quote(value)}" for option, value in options.items())
+    options = {
+        option: dict.fromkeys(str(Path(file).parent) for file in files or []) for option, files in shards.items()
+    }
+    options |= {f"--{key.replace('_', '-')}": [str(n)] for key, n in catalogue.place("models", wildcards.model).items()}
+    return " ".join(" ".join([option, *map(quote, values)]) for option, values in options.items() if values)
 
 
 def dataset_tables(wildcards):
@@ -200,19 +203,22 @@ def reported_probes():
 def upstream(models):
     "Return the models that must be trained for these: themselves and what their labels come from."
     found = []
-    for model in models:
-        while model and model not in found:
+    waiting = list(models)
+    while waiting:
+        model = waiting.pop(0)
+        if model not in found:
             found.append(model)
-            labels = catalogue.entry("models", model).get("labels")
-            features = labels and catalogue.entry("labels", labels)["features"]
-            model = catalogue.entry("features", features).get("model") if features else None
+            features = [
+                catalogue.entry("labels", name)["features"] for name in label_sets(catalogue.entry("models", model))
+            ]
+            waiting += [m for m in (catalogue.entry("features", name).get("model") for name in features) if m]
     return [model for model in found if model in catalogue.trained]
 
 
 def reported_labels():
     "Return (labels, corpus) of every trained model in the report, and of the label sets asked for by name."
     entries = [catalogue.entry("models", model) for model in upstream(reported_models())]
-    trained = [(e["labels"], e["corpus"]) for e in entries if "labels" in e]
+    trained = [(labels, e["corpus"]) for e in entries for labels in label_sets(e)]
     asked = [(labels, corpus) for labels in catalogue.selected("labels") for corpus in reported_corpora()]
     return list(dict.fromkeys(trained + asked))
 

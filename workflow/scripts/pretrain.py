@@ -15,7 +15,7 @@ def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--recipe", type=Path, required=True, help="recipe.json of the model")
     parser.add_argument("--audio", type=Path, help="folder of audio shards; not needed for 0 updates")
-    parser.add_argument("--labels", type=Path, help="folder of label shards, for HuBERT")
+    parser.add_argument("--labels", type=Path, nargs="+", default=[], help="folders of label shards, for HuBERT")
     parser.add_argument("--out", type=Path, required=True, help="folder of the model")
     parser.add_argument("--log-file", type=Path, help="log file of rank 0 (torchrun takes --log for its own)")
     parser.add_argument("--log-every", type=int, default=200, help="updates between rows of metrics.jsonl")

@@ -19,7 +19,7 @@ TRAINED = {
 }  # fmt: skip
 BEYOND = {
     "music2vec-curriculum", "hubert-k200-chroma", "hubert-k500-cqt", "hubert-k500-mfcc39-chroma",
-    "hubert-k500-mfcc39-cqthead",
+    "hubert-k500-mfcc39-cqthead", "hubert-mfcc39-and-chroma",
 }  # fmt: skip
 FLOORS = {"random-hubert", "random-data2vec", "mfcc", "constant"}
 

@@ -7,6 +7,7 @@ import pytest
 import torch
 from golden_models import make_hubert
 
+from musicssl.arithmetic import num_frames
 from musicssl.models import build_objective
 from musicssl.models.encoders import convolve, project, states
 from musicssl.models.fairseq import fairseq_name, load_fairseq
@@ -58,7 +59,7 @@ def test_logits_are_fairseqs(hubert_golden, objective, batch):
     objective.final_proj.register_forward_hook(lambda _, args, __: seen.append(args[0]))
     objective(wave, mask, labels, KEEP)
     assert [len(hidden) for hidden in seen] == [mask.sum()]  # nothing is projected where nothing is predicted
-    positive = objective.logits(seen[0])[torch.arange(len(seen[0])), labels[mask]]
+    positive = objective.logits(seen[0])[0][torch.arange(len(seen[0])), labels[mask]]
     torch.testing.assert_close(
         positive, torch.from_numpy(hubert_golden["logits_masked_positive"]), rtol=1e-4, atol=1e-4
     )
@@ -120,3 +121,33 @@ def test_dropout_reaches_every_place(batch, hubert_recipe):
     objective = build_objective(make_hubert(layer_drop=0.9), 38)  # only the caller drops layers
     losses = [objective(*batch, KEEP).loss_sum.item() for _ in range(2)]
     assert losses[0] == losses[1]
+
+
+def test_several_label_sets_add_up():
+    """Each with its own projection and codebook: the sum of two models that share an encoder."""
+    recipe = make_hubert()
+    torch.manual_seed(0)
+    both = build_objective(recipe, [5, 9])
+    wave = 0.1 * torch.randn(2, 16000)
+    frames = num_frames(16000)
+    mask = torch.rand(2, frames) < 0.5
+    labels = torch.stack([torch.randint(5, (2, frames)), torch.randint(9, (2, frames))], -1)
+    output = both(wave, mask, labels, [True] * 3)
+    values = both.metrics(output.sums, int(mask.sum()))
+    alone = []
+    for i, (size, rows) in enumerate(((5, slice(0, 5)), (9, slice(5, 14)))):
+        one = build_objective(recipe, size)
+        one.encoder.load_state_dict(both.encoder.state_dict())
+        part = slice(24 * i, 24 * (i + 1))
+        with torch.no_grad():
+            one.codebook.copy_(both.codebook[rows])
+            one.final_proj.weight.copy_(both.final_proj.weight[part])
+            one.final_proj.bias.copy_(both.final_proj.bias[part])
+        found = one(wave, mask, labels[..., i], [True] * 3)
+        alone.append(found.sums["cross_entropy"])
+        end = ("", "_2")[i]
+        mine = one.metrics(found.sums, int(mask.sum()))
+        for name in ("bits", "masked_accuracy", "majority_share"):
+            assert values[name + end] == pytest.approx(mine[name], rel=1e-5)
+    penalty = 10 * both.metrics(output.sums, 1)["feature_penalty"] * int(mask.sum())
+    assert float(output.loss_sum) == pytest.approx(float(sum(alone)) + penalty, rel=1e-5)

@@ -21,7 +21,7 @@ def corpus(tmp_path_factory):
 def batches(corpus, micro_batch_s=None, **changes):
     entry = kit.entry(**changes)
     sizes = plan(entry, micro_batch_s)
-    return Batches(Clips(corpus[0], corpus[1], sizes.crop), entry, sizes)
+    return Batches(Clips(corpus[0], [corpus[1]], sizes.crop), entry, sizes)
 
 
 def test_plan_counts_clips():

@@ -7,6 +7,7 @@ from musicssl.artefacts import read_jsonl
 
 MODELS = {
     "spectrum": kit.HUBERT | {"cqt_weight": 1.0},
+    "label sets": kit.HUBERT | {"more_labels": ["more"]},
     "curriculum": kit.DATA2VEC | {"normalize": True, "short_crop_s": 0.25, "short_updates": 10},
 }
 
@@ -15,7 +16,7 @@ MODELS = {
 def corpus(tmp_path_factory):
     folder = tmp_path_factory.mktemp("corpus")
     audio, labels, _ = kit.write_corpus(folder, [[16000 + 400 * i for i in range(10)], [24000] * 11])
-    return audio, labels
+    return audio, [labels]
 
 
 @pytest.mark.parametrize("name", MODELS)
@@ -23,6 +24,9 @@ def test_killed_and_shared_is_uninterrupted_and_alone(corpus, tmp_path, monkeypa
     """Killed at update 11 and resumed, the same bytes; on two processes, the same losses."""
     straight, killed, shared = (tmp_path / part for part in ("straight", "killed", "shared"))
     recipe = kit.recipe(MODELS[name])
+    if name == "label sets":
+        corpus = (corpus[0], corpus[1] * 2)
+        recipe["inputs"]["more"] = recipe["inputs"]["labels"]
     assert kit.run_ranks(1, recipe, *corpus, straight, build=kit.BUILD) == [0]
     monkeypatch.setenv("TEST_SIGNAL", "0 11 9")
     assert kit.run_ranks(1, recipe, *corpus, killed, build=kit.real_objective) == [-9]
@@ -33,6 +37,9 @@ def test_killed_and_shared_is_uninterrupted_and_alone(corpus, tmp_path, monkeypa
     assert kit.run_ranks(2, recipe, *corpus, shared, build=kit.BUILD) == [0, 0]
     rows, expected = (read_jsonl(folder / "metrics.jsonl") for folder in (shared, straight))
     assert [row["loss"] for row in rows] == pytest.approx([row["loss"] for row in expected], rel=1e-5)
+    if name == "label sets":  # the same labels twice, from other weights
+        assert expected[0]["bits_2"] != expected[0]["bits"]
+        assert expected[0]["majority_share_2"] == expected[0]["majority_share"]
     if name == "spectrum":
         explained = [row["cqt_explained"] for row in expected if row["split"] == "valid"]
         assert explained[-1] > explained[0]

@@ -14,7 +14,7 @@ LENGTHS = [[16000, 24000, 6000, 20000], [16400, 17000, 18000, 19000]]
 
 
 def open_clips(folder, **changes):
-    arguments = {"audio": folder / "audio", "labels": folder / "labels", "crop": CROP} | changes
+    arguments = {"audio": folder / "audio", "labels": [folder / "labels"], "crop": CROP} | changes
     return Clips(**arguments)
 
 
@@ -29,7 +29,7 @@ def test_short_clips_are_left_out_and_splits_kept(tmp_path):
     clips = open_clips(tmp_path)
     assert clips.train.tolist() == [0, 1, 4, 5, 6]
     assert clips.valid.tolist() == [3, 7]
-    assert clips.num_clusters == kit.NUM_CLUSTERS
+    assert clips.num_clusters == [kit.NUM_CLUSTERS]
 
 
 def test_crop_is_the_samples_over_32768(tmp_path):
@@ -77,7 +77,7 @@ def test_labels_shorter_than_audio(tmp_path):
     other = tmp_path / "short"
     kit.write_corpus(other, [[length - 640 * (i == 1) for i, length in enumerate(row)] for row in LENGTHS])
     with pytest.raises(UserError, match=r"000.npy: file1.wav#0 has 144 labels, its 24000 samples need 147 at 100 Hz"):
-        open_clips(tmp_path, labels=other / "labels")
+        open_clips(tmp_path, labels=[other / "labels"])
 
 
 def test_labels_of_other_clips(tmp_path):
@@ -98,7 +98,7 @@ def test_labels_at_another_rate(tmp_path):
 def test_shards_of_another_recipe_or_missing(tmp_path):
     kit.write_corpus(tmp_path, LENGTHS)
     with pytest.raises(UserError, match=r"labels0000, expected ffff"):
-        open_clips(tmp_path, labels_digest="ffff")
+        open_clips(tmp_path, labels_digests=["ffff"])
     with pytest.raises(UserError, match=r"corpus0000, expected ffff"):
         open_clips(tmp_path, audio_digest="ffff")
     (tmp_path / "labels" / "001.json").unlink()

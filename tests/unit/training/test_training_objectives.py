@@ -13,7 +13,7 @@ KINDS = {"hubert": kit.HUBERT, "data2vec": kit.DATA2VEC | {"normalize": True}}
 def corpus(tmp_path_factory):
     folder = tmp_path_factory.mktemp("corpus")
     audio, labels, _ = kit.write_corpus(folder, [[16000 + 400 * i for i in range(10)], [24000] * 11])
-    return audio, labels
+    return audio, [labels]
 
 
 @pytest.fixture(scope="module")
@@ -51,7 +51,7 @@ def test_resumed_equals_uninterrupted(corpus, straight, tmp_path, monkeypatch, k
 @pytest.mark.parametrize("kind", KINDS)
 def test_untrained_twin_needs_no_data_and_has_the_trained_models_first_weights(tmp_path, kind):
     recipe = kit.recipe(KINDS[kind], updates=0)
-    assert kit.run_ranks(1, recipe, None, None, tmp_path, build=kit.real_objective) == [0]
+    assert kit.run_ranks(1, recipe, None, [], tmp_path, build=kit.real_objective) == [0]
     saved = torch.load(tmp_path / "checkpoint.pt", weights_only=True)
     assert (saved["digest"], saved["update"]) == (recipe["digest"], 0)
     assert (tmp_path / "metrics.jsonl").read_bytes() == (tmp_path / "speed.jsonl").read_bytes() == b""

@@ -39,7 +39,7 @@ def test_five_updates_of_the_real_size(paper, tmp_path, name):
     if entry["kind"] == "hubert":
         entry["schedule"] = entry["schedule"] | {"warmup_updates": 2}
     audio, labels, _ = kit.write_corpus(tmp_path, [[40000] * 8])
-    arguments = (kit.recipe(entry), audio, labels if entry["kind"] == "hubert" else None, tmp_path / "model")
+    arguments = (kit.recipe(entry), audio, [labels] if entry["kind"] == "hubert" else [], tmp_path / "model")
     assert kit.run_ranks(1, *arguments, build=kit.BUILD) == [0]
     rows = [row for row in read_jsonl(tmp_path / "model" / "metrics.jsonl") if row["split"] == "train"]
     assert [row["update"] for row in rows] == [1, 2, 3, 4, 5]

@@ -21,7 +21,7 @@ from musicssl.training.pretraining import _check_share
 @pytest.fixture
 def corpus(tmp_path):
     audio, labels, _ = kit.write_corpus(tmp_path, [[16000] * 8])
-    return audio, labels
+    return audio, [labels]
 
 
 @pytest.fixture(autouse=True)
@@ -75,12 +75,12 @@ def test_more_processes_than_micro_batches(caplog):
 
 def test_missing_folders_and_other_nouns(corpus, tmp_path):
     with pytest.raises(UserError, match="--audio: missing"):
-        pretrain(kit.recipe(kit.HUBERT), None, None, tmp_path)
-    with pytest.raises(UserError, match="--labels: missing"):
-        pretrain(kit.recipe(kit.HUBERT), corpus[0], None, tmp_path)
+        pretrain(kit.recipe(kit.HUBERT), None, [], tmp_path)
+    with pytest.raises(UserError, match=r"--labels: found 0 folder.*expected one for each of tiny-k7"):
+        pretrain(kit.recipe(kit.HUBERT), corpus[0], [], tmp_path)
     released = {"kind": "constant-floor"}
     with pytest.raises(UserError, match="found kind 'constant-floor', expected hubert or data2vec"):
-        pretrain(kit.recipe(released), None, None, tmp_path)
+        pretrain(kit.recipe(released), None, [], tmp_path)
 
 
 def test_resuming_elsewhere_is_said_and_the_log_shows_the_share(corpus, tmp_path, caplog):

@@ -23,7 +23,7 @@ SCRIPTS = HERE.parents[2] / "workflow" / "scripts"
 def corpus(tmp_path_factory):
     folder = tmp_path_factory.mktemp("corpus")
     audio, labels, _ = kit.write_corpus(folder, [[16000 + 400 * i for i in range(10)], [24000] * 11])
-    return audio, labels
+    return audio, [labels]
 
 
 @pytest.fixture(scope="module")
@@ -115,7 +115,7 @@ def test_a_rank_killed_under_torchrun_ends_the_job_and_the_next_goes_on(corpus, 
     command = [
         sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2",
         HERE / "training_worker.py", "--recipe", tmp_path / "recipe.json", "--audio", corpus[0],
-        "--labels", corpus[1], "--out", out, "--log-file", tmp_path / "log",
+        "--labels", corpus[1][0], "--out", out, "--log-file", tmp_path / "log",
         "--log-every", "1", "--checkpoint-every", "3",
     ]  # fmt: skip
     changes = {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(SCRIPTS), "TEST_SIGNAL": f"1 7 {int(signal.SIGKILL)}"}

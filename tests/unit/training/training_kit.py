@@ -140,9 +140,9 @@ def real_objective(recipe: Any, num_clusters: int | None) -> nn.Module:
     return objective
 
 
-def tiny_objective(recipe: Any, num_clusters: int) -> TinyObjective:
+def tiny_objective(recipe: Any, num_clusters: list[int]) -> TinyObjective:
     """Stand in for ``musicssl.models.build_objective``."""
-    return TinyObjective(recipe.architecture.num_layers, num_clusters)
+    return TinyObjective(recipe.architecture.num_layers, num_clusters[0])
 
 
 def dying_objective(recipe: Any, num_clusters: int | None) -> nn.Module:

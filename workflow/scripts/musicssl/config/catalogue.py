@@ -15,7 +15,7 @@ from functools import cached_property
 from typing import Any
 
 from . import recipes
-from .check import SELECTIONS, validate
+from .check import SELECTIONS, label_sets, validate
 from .inherit import ConfigError, nearest
 
 Recipe = dict[str, Any]
@@ -202,8 +202,9 @@ class Catalogue:
         inputs = {}
         if "corpus" in entry:
             inputs["corpus"] = self.recipe("corpora", decides.pop("corpus"))
-        if "labels" in entry:
-            inputs["labels"] = self.recipe("labels", decides.pop("labels"), entry["corpus"])
+        for role, labels in zip(("labels", *entry.get("more_labels", ())), label_sets(entry)):
+            inputs[role] = self.recipe("labels", labels, entry["corpus"])
+        decides = {key: value for key, value in decides.items() if key not in ("labels", "more_labels")}
         return self._make("models", name, entry, decides, inputs)
 
     def _miniature(self, part: str) -> Recipe:

@@ -6,7 +6,7 @@ Every problem is one sentence with a dotted path; all of them are reported toget
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, fields, is_dataclass
 from functools import cache
 from typing import Annotated, Any, get_type_hints
@@ -172,7 +172,7 @@ def unknown_references(entries: Entries, names: Mapping[str, set[str]]) -> list[
     """Return references to entries that do not exist."""
     problems = []
     pointers = [("labels", "features", "features"), ("features", "model", "models"), ("features", "parts", "features")]
-    pointers += [("models", "corpus", "corpora"), ("models", "labels", "labels")]
+    pointers += [("models", "corpus", "corpora"), ("models", "labels", "labels"), ("models", "more_labels", "labels")]
     pointers += [("studies", "models", "models"), ("studies", "tasks", "tasks")]
     for noun, key, target in pointers:
         for name, values in entries[noun].items():
@@ -186,19 +186,21 @@ def unknown_references(entries: Entries, names: Mapping[str, set[str]]) -> list[
 
 def circles(entries: Entries) -> list[str]:
     """Return models whose labels depend on themselves."""
-    problems = []
-    for start in entries["models"]:
-        seen, model = [start], start
-        while labels := entries["models"][model].get("labels"):
-            features = entries["features"][entries["labels"][labels]["features"]]
-            model = features.get("model")
-            if model is None:
-                break
+
+    def chains(seen: list[str]) -> Iterator[str]:
+        for labels in label_sets(entries["models"][seen[-1]]):
+            model = entries["features"][entries["labels"][labels]["features"]].get("model")
             if model in seen:
-                problems.append(f"models.{start}.labels: {' <- '.join([*seen, model])} is a circle")
-                break
-            seen.append(model)
-    return problems
+                yield f"models.{seen[0]}.labels: {' <- '.join([*seen, model])} is a circle"
+            elif model:
+                yield from chains([*seen, model])
+
+    return [problem for start in entries["models"] for problem in chains([start])]
+
+
+def label_sets(model: Mapping[str, Any]) -> list[str]:
+    """Return the label sets that a model predicts."""
+    return [model["labels"], *model["more_labels"]] if "labels" in model else []
 
 
 def feature_problems(values: dict[str, Any], entries: Entries) -> list[str]:

@@ -89,7 +89,8 @@ class Planner:
         if entry.updates:
             yield from self.corpus(entry.corpus)
             if isinstance(entry, recipes.Hubert):
-                yield from self.labels(entry.labels, entry.corpus)
+                for labels in (entry.labels, *entry.more_labels):
+                    yield from self.labels(labels, entry.corpus)
             teacher = isinstance(entry, recipes.Data2vec)
             flops = train_step(entry.architecture, entry.crop_s, teacher) * entry.batch.global_s * entry.updates
             cpu_h, gpu_h = self.network(flops)

@@ -234,6 +234,7 @@ class Hubert(Pretraining):
     feature_penalty: float
     cnn_grad_scale: float
     cqt_weight: float = 0.0
+    more_labels: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True, kw_only=True)

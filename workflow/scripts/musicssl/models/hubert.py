@@ -1,8 +1,9 @@
 """HuBERT: predict the cluster of each masked frame (Hsu et al. 2021, section 3.2; fairseq ``hubert_criterion.py``).
 
 The loss of M masked frames is the sum of their cross-entropies, in nats, plus ``feature_penalty * M`` times the mean
-squared convolutional feature; with ``cqt_weight``, plus so much times the mean squared error of a constant-Q spectrum
-predicted beside the clusters. Logits are cosines to the codebook over a temperature, and exist for masked frames only.
+squared convolutional feature. Logits are cosines to the codebook over a temperature, and exist for masked frames only.
+Several label sets have a projection and a codebook each, and their cross-entropies add up (fairseq's
+``untie_final_proj``). With ``cqt_weight`` comes so much times the mean squared error of a constant-Q spectrum.
 """
 
 from __future__ import annotations
@@ -40,15 +41,16 @@ class HubertObjective(Objective):
 
     Args:
         recipe: what to train.
-        num_clusters: rows of the codebook; fairseq's four extra rows for special symbols are left out.
+        num_clusters: rows of the codebook, or of each label set's; fairseq's four for special symbols are left out.
     """
 
     recipe: Hubert
 
-    def __init__(self, recipe: Hubert, num_clusters: int) -> None:
+    def __init__(self, recipe: Hubert, num_clusters: int | Sequence[int]) -> None:
         super().__init__(recipe)
-        self.final_proj = nn.Linear(recipe.architecture.hidden_size, recipe.codebook_dim)
-        self.codebook = nn.Parameter(torch.rand(num_clusters, recipe.codebook_dim))
+        self.sizes = [num_clusters] if isinstance(num_clusters, int) else list(num_clusters)
+        self.final_proj = nn.Linear(recipe.architecture.hidden_size, len(self.sizes) * recipe.codebook_dim)
+        self.codebook = nn.Parameter(torch.rand(sum(self.sizes), recipe.codebook_dim))
         if recipe.cqt_weight:
             self.spectrum, self.cqt_head = ConstantQ(), nn.Linear(recipe.architecture.hidden_size, NUM_BINS)
 
@@ -61,7 +63,7 @@ class HubertObjective(Objective):
         rows: Tensor | None = None,
     ) -> ObjectiveOutput:
         assert labels is not None
-        assert labels.shape == mask.shape
+        assert labels.shape[:2] == mask.shape
         encoder, recipe = self.encoder, self.recipe
         rows = masked_rows(mask) if rows is None else rows
         features = ScaleGradient.apply(convolve(encoder, wave), recipe.cnn_grad_scale)
@@ -69,17 +71,16 @@ class HubertObjective(Objective):
         hidden = dropped(project(encoder, features), encoder.feature_projection.dropout)
         hidden = contextualise(encoder, hide(encoder, hidden, mask), keep_layers, self.run)
         hidden = hidden.flatten(0, 1).index_select(0, rows)
-        logits = self.logits(hidden)
-        targets = labels.flatten().index_select(0, rows)
-        counts = torch.zeros(len(self.codebook), dtype=torch.int64, device=mask.device)
-        cross_entropy = F.cross_entropy(logits, targets, reduction="sum")
+        targets = labels.flatten(0, 1).index_select(0, rows).view(len(rows), len(self.sizes))
+        about: dict[str, Tensor] = {}
+        cross_entropy = torch.zeros((), device=mask.device)
+        for i, logits in enumerate(self.logits(hidden)):
+            loss = F.cross_entropy(logits, targets[:, i], reduction="sum")
+            about |= _statistics(logits.detach(), targets[:, i], loss.detach(), suffix(i))
+            cross_entropy = cross_entropy + loss
         num_masked = mask.sum()
         loss_sum = cross_entropy + recipe.feature_penalty * penalty * num_masked
-        sums = common_sums(loss_sum, mask, features) | {
-            "cross_entropy": cross_entropy.detach().double(),
-            "correct": (logits.detach().argmax(-1) == targets).sum().double(),
-            "label_counts": counts.index_add_(0, targets, torch.ones_like(targets)).double(),
-        }
+        sums = common_sums(loss_sum, mask, features) | about
         if recipe.cqt_weight:
             with without_autocast(wave.device):
                 spectrum = self.spectrum(wave).flatten(0, 1).index_select(0, rows)
@@ -90,12 +91,13 @@ class HubertObjective(Objective):
             sums |= {"cqt_square": spectrum.square().sum(0, dtype=torch.float64)}
         return ObjectiveOutput(loss_sum, num_masked, sums)
 
-    def logits(self, hidden: Tensor) -> Tensor:
-        """Return float32 logits (M, K) of masked frames' outputs (M, D)."""
+    def logits(self, hidden: Tensor) -> list[Tensor]:
+        """Return float32 logits (M, K) of masked frames' outputs (M, D), for each label set."""
         projected = self.final_proj(hidden)
         with without_autocast(projected.device):
-            cosine = F.normalize(projected.float(), dim=-1) @ F.normalize(self.codebook, dim=-1).T
-            return cosine / self.recipe.temperature
+            parts = projected.float().chunk(len(self.sizes), -1)
+            pairs = zip(parts, self.codebook.split(self.sizes))
+            return [F.normalize(x, dim=-1) @ F.normalize(y, dim=-1).T / self.recipe.temperature for x, y in pairs]
 
     def metrics(self, sums: Mapping[str, Tensor], num_masked: float) -> dict[str, float]:
         """Add bits a masked frame, accuracy, the share of the most frequent label, and the feature penalty.
@@ -106,13 +108,26 @@ class HubertObjective(Objective):
         if "cqt_error" in sums:
             spread = float((sums["cqt_square"] - sums["cqt_sum"].square() / num_masked).mean())
             spectrum = {"cqt_explained": 1 - float(sums["cqt_error"]) / spread}
-        return (
-            spectrum
-            | super().metrics(sums, num_masked)
-            | {
-                "bits": float(sums["cross_entropy"]) / num_masked / math.log(2),
-                "masked_accuracy": float(sums["correct"]) / num_masked,
-                "majority_share": float(sums["label_counts"].max()) / num_masked,
-                "feature_penalty": float(sums["cnn_square"].mean() / sums["frames"]),
+        found = super().metrics(sums, num_masked)
+        for end in map(suffix, range(len(self.sizes))):
+            found |= {
+                f"bits{end}": float(sums[f"cross_entropy{end}"]) / num_masked / math.log(2),
+                f"masked_accuracy{end}": float(sums[f"correct{end}"]) / num_masked,
+                f"majority_share{end}": float(sums[f"label_counts{end}"].max()) / num_masked,
             }
-        )
+        return found | {"feature_penalty": float(sums["cnn_square"].mean() / sums["frames"])} | spectrum
+
+
+def suffix(label_set: int) -> str:
+    """Return what is added to the names of a label set's numbers: nothing, "_2", "_3", ..."""
+    return f"_{label_set + 1}" if label_set else ""
+
+
+def _statistics(logits: Tensor, targets: Tensor, loss: Tensor, end: str) -> dict[str, Tensor]:
+    """Return the sums that one label set reports."""
+    counts = torch.zeros(logits.shape[1], dtype=torch.int64, device=logits.device)
+    return {
+        f"cross_entropy{end}": loss.double(),
+        f"correct{end}": (logits.argmax(-1) == targets).sum().double(),
+        f"label_counts{end}": counts.index_add_(0, targets, torch.ones_like(targets)).double(),
+    }

@@ -57,7 +57,7 @@ class Objective(nn.Module):
         Args:
             wave: float32 (B, S) at 16 kHz.
             mask: bool (B, T).
-            labels: int64 (B, T) at the frame rate of the encoder, for HuBERT; else None.
+            labels: int64 (B, T), or (B, T, sets), at the frame rate of the encoder, for HuBERT; else None.
             keep_layers: one flag a transformer layer, drawn by the caller.
             rows: what :func:`masked_rows` makes of the mask; a GPU would have to be waited for to find out.
         """
@@ -107,12 +107,12 @@ def mean_std(first: Tensor, second: Tensor, count: float, floor: float) -> float
     return float((variance.clamp(min=0) + floor).sqrt().mean())
 
 
-def build_objective(recipe: Hubert | Data2vec, num_clusters: int | None) -> Objective:
+def build_objective(recipe: Hubert | Data2vec, num_clusters: int | Sequence[int] | None) -> Objective:
     """Return the objective of a recipe, initialised from torch's global generator.
 
     Args:
         recipe: what to train.
-        num_clusters: size of the codebook, for HuBERT; else None.
+        num_clusters: size of the codebook, or of each label set's, for HuBERT; else None.
     """
     from .data2vec import Data2vecObjective
     from .hubert import HubertObjective

@@ -113,7 +113,7 @@ class MicroBatch:
         wave: (B, S) float32.
         mask: (B, T) bool.
         rows: (M,) int64, the masked of all B * T frames.
-        labels: (B, T) int64, or ``None``.
+        labels: int64 (B, T), or (B, T, sets) of several label sets, or ``None``.
         seed: for dropout.
     """
 
@@ -196,8 +196,9 @@ class Batches:
     ) -> MicroBatch:
         """Read crops and labels."""
         wave = torch.empty(len(clips), size)
-        labelled = self.clips.num_clusters is not None
-        labels = torch.empty(mask.shape, dtype=torch.int64) if labelled else None
+        sets = self.clips.num_clusters
+        shape = mask.shape if len(sets) == 1 else (*mask.shape, len(sets))
+        labels = torch.empty(shape, dtype=torch.int64) if sets else None
         for i, (clip, crop) in enumerate(zip(clips, crops)):
             frame = int(crop.integers((self.clips.num_samples(clip) - size) // HOP + 1))
             self.clips.crop(clip, frame * HOP, wave[i].numpy(), self.recipe.normalize)

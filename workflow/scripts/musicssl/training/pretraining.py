@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +25,7 @@ logger = logging.getLogger(__name__)
 
 
 def pretrain(
-    recipe: dict[str, Any], audio: Path | None, labels: Path | None, out: Path, micro_batch_s: float | None = None
+    recipe: dict[str, Any], audio: Path | None, labels: Sequence[Path], out: Path, micro_batch_s: float | None = None
 ) -> None:
     """Train one model, or go on where an earlier call of the same recipe was stopped.
 
@@ -34,7 +35,7 @@ def pretrain(
     Args:
         recipe: of the model: ``name``, ``digest``, ``entry``, ``inputs``.
         audio: folder of audio shards; not needed for an untrained model.
-        labels: folder of label shards, for HuBERT.
+        labels: a folder of label shards for each label set of a HuBERT.
         out: folder of the model.
         micro_batch_s: seconds of audio in one forward pass; the recipe's group when ``None``.
 
@@ -67,7 +68,7 @@ def pretrain(
 
 def _write_untrained(entry: Hubert | Data2vec, digest: str, world: World, out: Path) -> None:
     """Write the initial weights as a finished model: the twin that no training has touched."""
-    objective = _initial(entry, 1 if isinstance(entry, Hubert) else None, world)
+    objective = _initial(entry, [1] * (1 + len(entry.more_labels)) if isinstance(entry, Hubert) else None, world)
     if world.is_main:
         for name in ("metrics.jsonl", "speed.jsonl"):
             write_jsonl(out / name, [])
@@ -76,7 +77,7 @@ def _write_untrained(entry: Hubert | Data2vec, digest: str, world: World, out: P
     logger.info("0 updates: the initial weights are the model")
 
 
-def _initial(entry: Hubert | Data2vec, num_clusters: int | None, world: World) -> torch.nn.Module:
+def _initial(entry: Hubert | Data2vec, num_clusters: Sequence[int] | None, world: World) -> torch.nn.Module:
     """Return the objective with its initial weights, equal on all ranks."""
     seed_everything(entry.seed)
     # A debugging aid that costs a pass over memory; torch makes the attribute when it runs, mypy does not see it.
@@ -87,17 +88,21 @@ def _initial(entry: Hubert | Data2vec, num_clusters: int | None, world: World) -
 
 
 def _open_clips(
-    entry: Hubert | Data2vec, recipe: dict[str, Any], sizes: Plan, audio: Path | None, labels: Path | None
+    entry: Hubert | Data2vec, recipe: dict[str, Any], sizes: Plan, audio: Path | None, labels: Sequence[Path]
 ) -> Clips:
     """Open the data that the paradigm needs, refusing those of another recipe."""
     if audio is None:
         raise UserError("--audio: missing; give the folder of audio shards that crop_audio wrote")
-    digests = {noun: upstream["digest"] for noun, upstream in recipe["inputs"].items()}
+    digests = {role: upstream["digest"] for role, upstream in recipe["inputs"].items()}
     if isinstance(entry, Data2vec):
-        return Clips(audio, None, sizes.crop, digests.get("corpus"))
-    if labels is None:
-        raise UserError("--labels: missing; give the folder of label shards that assign_labels wrote")
-    return Clips(audio, labels, sizes.crop, digests.get("corpus"), digests.get("labels"))
+        return Clips(audio, (), sizes.crop, digests["corpus"])
+    sets = [entry.labels, *entry.more_labels]
+    if len(labels) != len(sets):
+        raise UserError(
+            f"--labels: found {len(labels)} folder(s), expected one for each of {', '.join(sets)}, in this order; "
+            "give the folders of label shards that assign_labels wrote"
+        )
+    return Clips(audio, labels, sizes.crop, digests["corpus"], [digests[r] for r in ("labels", *entry.more_labels)])
 
 
 def _check_share(sizes: Plan, world: World) -> None:
