@@ -127,6 +127,17 @@ def test_processes_share_nodes_and_threads(workflow, resources, launch) -> None:
     assert launch in done.stdout + done.stderr
 
 
+def test_evidence_trains_ever_longer_and_probes_twins_on_four_tasks(workflow) -> None:
+    jobs = workflow.jobs("--configfile", "config/miniature.yaml", "config/evidence.yaml")
+    assert jobs["pretrain"] == 6 + UNTRAINED
+    assert jobs["probe"] == (6 + FLOORS) * 4
+    assert jobs["render_report"] == 1
+    music = "corpora={'miniature': {'root': 'elsewhere', 'annotations': ''}}"
+    jobs = workflow.jobs("--configfile", "config/miniature.yaml", "config/evidence.yaml", "--config", music)
+    assert jobs["pretrain"] == 6 + UNTRAINED
+    assert "synthesize_corpus" not in jobs
+
+
 def test_models_beyond_the_paper_are_targets_like_any_other(workflow) -> None:
     jobs = workflow.jobs(
         "--configfile", "config/miniature.yaml", "--config", "run={'branches': 'all', 'studies': ['beyond']}"

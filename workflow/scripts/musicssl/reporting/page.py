@@ -10,6 +10,7 @@ from pathlib import Path
 from . import rulegraph
 from .data import corpora_part, costs_part, duration, measured, provenance_part, recipes_part, tasks_part
 from .evidence import clusters_part, curves_part, layers_part
+from .growth import growth_part
 from .markup import Markup, figure, join, section, tag
 from .material import Material
 from .studies import BELOW, MARKS, NEAR, StudyTable, study_part
@@ -55,10 +56,11 @@ def render(material: Material) -> str:
 def sections(material: Material) -> list[tuple[str, str, Markup]]:
     """Return (anchor, title, content) of every section, in the order of the page."""
     graph = rulegraph.draw(material.rulegraph)
+    studied = [part for table in material.studies for part in (study_part(table), growth_part(table, material.recipes))]
     drawn = figure("Each rule once; what a longer way implies is left out.", tag("div", graph, class_="scroll"))
     return [
         ("summary", "Summary", summary_part(material)),
-        ("studies", "Studies", join(study_part(table) for table in material.studies)),
+        ("studies", "Studies", join(studied)),
         ("training", "Pre-training", curves_part(material.curves)),
         ("layers", "Layer weights", layers_part(material.metrics)),
         ("clusters", "Clusters", clusters_part(material.kmeans, material.quality)),

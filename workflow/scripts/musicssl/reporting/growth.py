@@ -1,0 +1,63 @@
+"""How scores grow with training: a study whose models differ in their number of updates, drawn against it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from .markup import Child, Markup, figure, grid, join, tag
+from .studies import METRIC_NAMES, Column, StudyTable
+from .svg import Series, legend, line_chart
+
+LEAST = 3  # trained models of one kind that make a curve
+NAMES = {"hubert": "MusicHuBERT", "data2vec": "Music2Vec"}
+KEY = (
+    "Each point is a model trained for so many updates, with a schedule of its own; 0 is the untrained twin. "
+    "Pre-training is worth something on a task from where its line stays above its first point and the dashed lines."
+)
+
+
+def growth_part(table: StudyTable, recipes: Sequence[Mapping[str, Any]]) -> Markup | None:
+    """Return a chart for each metric of a study, or nothing where fewer than three models of a kind make a curve.
+
+    Args:
+        table: of the study.
+        recipes: of all artefacts of the run; the models' say kind and updates.
+    """
+    entries = {recipe["name"]: recipe["entry"] for recipe in recipes if recipe["noun"] == "models"}
+    curves = {kind: ordered(table, entries, kind) for kind in NAMES}
+    curves = {kind: models for kind, models in curves.items() if sum(u > 0 for u, _ in models) >= LEAST}
+    if not curves:
+        return None
+    most = max(updates for models in curves.values() for updates, _ in models)
+    charts: list[Child] = []
+    for column in table.columns:
+        series = [*lines(table, column, curves), *floors(table, column, most)]
+        name = f"{column.task}, {METRIC_NAMES.get(column.metric, column.metric)}"
+        if series:
+            charts.append(figure(name, join([line_chart(name, series, "updates"), legend(series)])))
+    return join([tag("p", KEY, class_="note"), grid(charts)])
+
+
+def ordered(table: StudyTable, entries: Mapping[str, Any], kind: str) -> list[tuple[int, str]]:
+    """Return (updates, model) of a kind's models and untrained twin in the table, fewest updates first."""
+    names = [name for name in (*table.models, *table.floor_models) if entries.get(name, {}).get("kind") == kind]
+    return sorted((entries[name]["updates"], name) for name in names)
+
+
+def lines(table: StudyTable, column: Column, curves: Mapping[str, Sequence[tuple[int, str]]]) -> list[Series]:
+    """Return the curve of each kind on one metric."""
+    found = []
+    for kind, style in zip(NAMES, ("first", "second")):
+        rows = [(updates, table.ran(model, column)) for updates, model in curves.get(kind, ())]
+        points = [(float(updates), float(row["mean"])) for updates, row in rows if row]
+        if points:
+            found.append(Series(NAMES[kind], points, style))
+    return found
+
+
+def floors(table: StudyTable, column: Column, most: int) -> list[Series]:
+    """Return the scores that no encoder is needed for, as level lines."""
+    rows = [(name, table.ran(name, column)) for name in ("mfcc", "constant") if name in table.floor_models]
+    levels = [(name, float(row["mean"])) for name, row in rows if row]
+    return [Series(name, [(0.0, level), (float(most), level)], "reference") for name, level in levels]
