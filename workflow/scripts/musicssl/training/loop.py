@@ -13,6 +13,7 @@ import torch
 
 from ..runtime import UserError
 from . import checkpoint
+from .board import Board
 from .checkpoint import ResumeStates
 from .guards import Guard
 from .journal import Journal
@@ -99,6 +100,7 @@ class Run:
         row = self._row(report, "train")
         if self.world.is_main:
             self._journals["metrics"].write(row)
+            self._board.write(row)
             self._journals["speed"].write(meter.row(report.update, report.loss, self.trainer.waited_s))
         self.guard.check_collapse(row)
 
@@ -111,6 +113,7 @@ class Run:
         row = self._row(report, "valid")
         if self.world.is_main:
             self._journals["metrics"].write(row)
+            self._board.write(row)
             logger.info("update %d, held-out loss %.4f", update, report.loss)
 
     def _about(self) -> dict[str, int | str]:
@@ -151,6 +154,7 @@ class Run:
         if self.world.is_main:
             for name in ("metrics", "speed"):
                 self._journals[name] = Journal(self.states.folder / f"{name}.jsonl", update)
+            self._board = Board(self.out / "tensorboard", update)
         return update
 
     def _restore(self, update: int) -> None:
@@ -166,6 +170,7 @@ class Run:
 
     def _finish(self) -> None:
         """Write the outputs, then drop the resume states."""
+        self._board.close()
         value = {"objective": self.trainer.weights(), "digest": self.digest, "update": self.recipe.updates}
         try:
             checkpoint.save(self.out / "checkpoint.pt", value)
