@@ -40,3 +40,25 @@ def test_encoder_states_on_the_gpu_equal_those_on_the_cpu(miniature: dict, tmp_p
     wave = 0.1 * torch.randn(2, 16000)
     expected = encoder.states(wave)
     torch.testing.assert_close(encoder.cuda().states(wave.cuda()).cpu(), expected, rtol=1e-3, atol=1e-3)
+
+
+@pytest.mark.parametrize("name", ["hubert-k500-mfcc39-cqthead", "music2vec-vanilla"])
+@pytest.mark.parametrize("compiled", [False, True])
+def test_no_forward_or_backward_waits_for_the_gpu(miniature: dict, name: str, compiled: bool) -> None:
+    recipe = build_kind(Catalogue(miniature).entry("models", name))
+    objective = models.build_objective(recipe, 32 if recipe.kind == "hubert" else None).cuda().train()
+    if compiled:
+        objective.compile_layers()
+    wave = 0.1 * torch.randn(2, 32000)
+    frames = num_frames(wave.shape[1])
+    mask = torch.from_numpy(models.sample_mask(np.random.default_rng(0), recipe.masking, 2, frames))
+    labels = torch.randint(32, (2, frames)).cuda() if recipe.kind == "hubert" else None
+    rows = models.masked_rows(mask).cuda()
+    wave, mask = wave.cuda(), mask.cuda()
+    for mode in ("default", "error"):  # the first pass may compile and allocate
+        torch.cuda.set_sync_debug_mode(mode)
+        try:
+            with torch.autocast("cuda", torch.bfloat16):
+                objective(wave, mask, labels, [True] * recipe.architecture.num_layers, rows).loss_sum.backward()
+        finally:
+            torch.cuda.set_sync_debug_mode("default")
