@@ -110,12 +110,18 @@ class Catalogue:
         return [f"{i:03d}" for i in range(self.entry("corpora", corpus)["num_shards"])]
 
     def selected(self, key: str) -> list[str]:
-        """Return what ``run`` asks for: branches, tasks, studies, or labels no model needs to train on."""
+        """Return what ``run`` asks for: branches, tasks, studies, or labels no model needs to train on.
+
+        All branches are the trained models of the selected studies.
+        """
         noun, default = SELECTIONS[key]
         found = (self.config.get("run") or {}).get(key, default)
         if found != "all":
             return list(found)
-        return self.trained if key == "branches" else self.names(noun)
+        if key != "branches":
+            return self.names(noun)
+        asked = {model for study in self.selected("studies") for model in self.entry("studies", study)["models"]}
+        return [model for model in self.trained if model in asked]
 
     def rows(self, study: str) -> list[str]:
         """Return the models of a study that this run builds, then the floors."""
