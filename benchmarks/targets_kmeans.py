@@ -165,7 +165,7 @@ class Iterations(logging.Handler):
         self.began, self.seen = time.perf_counter(), []
 
     def emit(self, record: logging.LogRecord) -> None:
-        if record.msg.startswith("restart"):
+        if record.msg.startswith(("restart", "refined")):
             self.seen.clear()  # what came before was on the sample
         elif record.msg.startswith("iteration"):
             self.seen.append((time.perf_counter() - self.began, float(record.args[1])))

@@ -194,3 +194,19 @@ def test_damaged_shards(clouds, shards):
     path.unlink()
     with pytest.raises(ShardError, match="missing"):
         open_all([path])
+
+
+def test_a_coarse_start_ends_no_worse_and_reports_all_frames(clouds, shards, recipe, threads, monkeypatch):
+    """In the end every block is read; before, an eighth of the frames in short runs from everywhere."""
+    monkeypatch.setattr(kmeans, "BLOCK_ROWS", 150)  # 20 blocks
+    monkeypatch.setattr(kmeans, "COARSE_ROWS", 16)
+    found = shards(clouds)
+    counts = []
+    inner = kmeans.lloyd
+    monkeypatch.setattr(kmeans, "lloyd", lambda blocks, *rest: counts.append(len(blocks)) or inner(blocks, *rest))
+    _, coarse = run(found, recipe(12), threads)
+    assert counts[-2:] == [3, 20]  # 3000 / 8 = 375 frames
+    monkeypatch.setattr(kmeans, "COARSE_STRIDE", 100)
+    _, plain = run(found, recipe(12), threads)
+    assert sum(coarse["histogram"]) == sum(plain["histogram"]) == 3000
+    assert coarse["inertia"][-1] <= 1.02 * plain["inertia"][-1]

@@ -1,9 +1,9 @@
 """Lloyd's k-means over sharded features, out of core, the same bytes on any number of workers (Lloyd 1982).
 
 Every iteration reads all blocks once: nearest centroid in float32, sums per cluster in float64, combined in the order
-of the blocks. Restarts are judged on a sample in memory and only the best is refined on all frames. The reported
-inertia is the mean squared distance per frame, fairseq's measure (examples/hubert/simple_kmeans/learn_kmeans.py), of
-exactly the centroids that are returned.
+of the blocks. Restarts are judged on a sample in memory; the best is refined on an eighth of the frames, then on all.
+The reported inertia is the mean squared distance per frame, fairseq's measure (examples/hubert/simple_kmeans/
+learn_kmeans.py), of exactly the centroids that are returned.
 
 Legend: N frames, K clusters, D width.
 """
@@ -22,7 +22,7 @@ from scipy.sparse import csc_array
 
 from ..artefacts import RaggedShard
 from ..config.recipes import Labels
-from .blocks import BLOCK_ROWS, TILE_ROWS, Array, Block, cut, read_tiles, stored_rows, width_of
+from .blocks import BLOCK_ROWS, TILE_ROWS, Array, Block, Rows, cut, read_tiles, stored_rows, width_of
 from .executors import Executor
 from .nearest import searcher
 from .sample import draw_sample, survey
@@ -30,6 +30,9 @@ from .seeding import seed_centroids
 
 logger = logging.getLogger(__name__)
 RESTART_ITERATIONS = 10
+COARSE_STRIDE = 8
+COARSE_ROWS = 64
+COARSE_ITERATIONS = 12
 
 Float = npt.NDArray[np.float64]
 Counts = npt.NDArray[np.int64]
@@ -70,6 +73,8 @@ def fit(
     points, weights = draw_sample(rows, recipe.num_clusters, recipe.seed)
     restarts = [_restart(points, weights, recipe, turn, local) for turn in range(recipe.num_restarts)]
     start = min(restarts, key=lambda restart: restart.inertia[-1])
+    if len(blocks) >= 2 * COARSE_STRIDE:
+        start = _coarse(rows, start, recipe, executor)
     found = lloyd(blocks, start.centroids, energy, recipe, recipe.max_iterations, executor)
     share = found.counts[found.counts > 0] / num_frames
     return found.centroids, {
@@ -96,6 +101,17 @@ def _restart(points: Array, weights: Counts, recipe: Labels, turn: int, local: E
     found = lloyd(cut([frames], TILE_ROWS), start, energy, recipe, RESTART_ITERATIONS, local)
     took = time.monotonic() - began
     logger.info("restart %d: inertia %.6g on %d sampled frames, %.1f s", turn, found.inertia[-1], len(frames), took)
+    return found
+
+
+def _coarse(rows: Sequence[Rows], start: Fit, recipe: Labels, executor: Executor) -> Fit:
+    """Refine on short runs of frames from everywhere, an eighth of all: most of the way for an eighth of the price."""
+    step = COARSE_ROWS * COARSE_STRIDE
+    runs = (piece[first : first + COARSE_ROWS] for piece in rows for first in range(0, len(piece), step))
+    blocks = cut(runs, BLOCK_ROWS)
+    _, energy = survey(blocks, executor)
+    found = lloyd(blocks, start.centroids, energy, recipe, COARSE_ITERATIONS, executor)
+    logger.info("refined on one frame in %d: inertia %.6g there", COARSE_STRIDE, found.inertia[-1])
     return found
 
 
