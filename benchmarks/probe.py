@@ -250,12 +250,14 @@ def probing_rows(folder: Path, count: int, size: tuple[int, int], replicas: int,
     shard, split = RaggedShard(folder / "states.npy"), count * 4 // 5
     for i in range(count):
         np.save(folder / f"item{i}.npy", shard[i][0].astype(np.float32))
-    files = lambda i: np.load(folder / f"item{i}.npy")  # noqa: E731
-    mapped = lambda i: np.array(shard[i][0], dtype=np.float32)  # noqa: E731
-    peers = [("loop, files", plain, files, 0), ("loop, files, 2 workers", plain, files, 2),
-             ("loop, memory map", plain, mapped, 0)]  # fmt: skip
-    if importlib.util.find_spec("lightning"):
-        peers = [("loop, files", plain, files), ("loop, memory map", plain, mapped)]
+
+    def files(i: int) -> np.ndarray:
+        return np.load(folder / f"item{i}.npy")
+
+    def mapped(i: int) -> np.ndarray:
+        return np.array(shard[i][0], dtype=np.float32)
+
+    peers = [("loop, files", plain, files), ("loop, memory map", plain, mapped)]
     if importlib.util.find_spec("lightning"):
         peers.insert(0, ("Lightning, files", lightning, files))
     ours, accuracy = timed(batched, folder / "states.npy", classes, split, replicas, epochs)

@@ -8,6 +8,8 @@ from typing import Any
 
 import pytest
 
+import render_report
+import tabulate_study
 from musicssl.artefacts import write_json, write_jsonl, write_text
 
 EVIL = '<script>alert("x")</script>&\'.wav'
@@ -131,3 +133,20 @@ def run(tmp_path: Path) -> SimpleNamespace:
         evil=EVIL,
         dot=DOT,
     )
+
+
+@pytest.fixture
+def table(run: SimpleNamespace) -> Path:
+    path = run.root / "studies/table1/table.csv"
+    params = SimpleNamespace(study=run.study, selected=run.selected, floors=run.floors, expected=run.expected)
+    tabulate_study.main(SimpleNamespace(input=run.inputs, params=params, output=SimpleNamespace(table=path)))
+    return path
+
+
+@pytest.fixture
+def page(run: SimpleNamespace, table: Path) -> str:
+    run.inputs.studies = [table]
+    params = SimpleNamespace(studies={"table1": run.study}, benchmarks=run.root / "benchmarks")
+    output = SimpleNamespace(page=run.root / "report/index.html")
+    render_report.main(SimpleNamespace(input=run.inputs, params=params, output=output))
+    return output.page.read_text(encoding="utf-8")

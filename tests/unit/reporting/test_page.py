@@ -1,6 +1,5 @@
 """The page: whole, self-contained, escaped, deterministic; and the marks that say what a score is worth."""
 
-import importlib.util
 import re
 from html.parser import HTMLParser
 from pathlib import Path
@@ -8,34 +7,9 @@ from types import SimpleNamespace
 
 import pytest
 
+import render_report
 from musicssl.reporting import Material, read_studies, render
 from musicssl.reporting.studies import BELOW, NEAR, Column, StudyTable
-
-SCRIPTS = Path(__file__).parents[3] / "workflow" / "scripts"
-
-
-def main(name: str, job: SimpleNamespace) -> None:
-    spec = importlib.util.spec_from_file_location(name, SCRIPTS / f"{name}.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    module.main(job)
-
-
-@pytest.fixture
-def table(run: SimpleNamespace) -> Path:
-    path = run.root / "studies/table1/table.csv"
-    params = SimpleNamespace(study=run.study, selected=run.selected, floors=run.floors, expected=run.expected)
-    main("tabulate_study", SimpleNamespace(input=run.inputs, params=params, output=SimpleNamespace(table=path)))
-    return path
-
-
-@pytest.fixture
-def page(run: SimpleNamespace, table: Path) -> str:
-    run.inputs.studies = [table]
-    params = SimpleNamespace(studies={"table1": run.study}, benchmarks=run.root / "benchmarks")
-    output = SimpleNamespace(page=run.root / "report/index.html")
-    main("render_report", SimpleNamespace(input=run.inputs, params=params, output=output))
-    return output.page.read_text(encoding="utf-8")
 
 
 class Outline(HTMLParser):
@@ -86,7 +60,7 @@ def test_names_of_users_cannot_become_code(run: SimpleNamespace, page: str) -> N
 def test_page_is_deterministic(run: SimpleNamespace, page: str) -> None:
     params = SimpleNamespace(studies={"table1": run.study}, benchmarks=run.root / "benchmarks")
     output = SimpleNamespace(page=run.root / "again.html")
-    main("render_report", SimpleNamespace(input=run.inputs, params=params, output=output))
+    render_report.main(SimpleNamespace(input=run.inputs, params=params, output=output))
     assert output.page.read_text(encoding="utf-8") == page
 
 
@@ -120,7 +94,7 @@ def test_page_of_an_empty_run_says_what_is_missing() -> None:
 
 def test_job_without_optional_inputs(run: SimpleNamespace) -> None:
     output = SimpleNamespace(page=run.root / "bare.html")
-    main("render_report", SimpleNamespace(input=SimpleNamespace(), params=SimpleNamespace(studies={}), output=output))
+    render_report.main(SimpleNamespace(input=SimpleNamespace(), params=SimpleNamespace(studies={}), output=output))
     assert "Nothing of this was made" in output.page.read_text(encoding="utf-8")
 
 

@@ -5,9 +5,9 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from test_page import page, table  # noqa: F401
-from test_tables import rows_of, script, study_job
+from test_tables import rows_of, study_job
 
+import tabulate_study
 from musicssl.probing.protocol import arrays_of, compare, digest_of_units, summarise, write_probe
 from musicssl.probing.scoring import Units
 from musicssl.reporting.paired import paired_difference
@@ -40,9 +40,9 @@ def test_other_test_items_are_not_compared() -> None:
     assert paired_difference(one, fewer, "accuracy") is None
 
 
-def test_gains_stand_in_the_study_and_on_the_page(run: SimpleNamespace, page: str) -> None:  # noqa: F811
+def test_gains_stand_in_the_study_and_on_the_page(run: SimpleNamespace, page: str) -> None:
     job = study_job(run)
-    script("tabulate_study").main(job)
+    tabulate_study.main(job)
     rows = {(row["model"], row["task"], row["metric"]): row for row in rows_of(job.output.table)}
     row = rows["music2vec-vanilla", "nsynth-pitch", "accuracy"]
     assert [row[key] for key in ("reference", "gain", "gain_low", "gain_high")] == [

@@ -1,24 +1,16 @@
 """Summaries of branches and tables of studies, through the job scripts."""
 
 import csv
-import importlib.util
 from pathlib import Path
-from types import ModuleType, SimpleNamespace
+from types import SimpleNamespace
 
 import pytest
 
+import tabulate_branch
+import tabulate_study
 from musicssl.artefacts import read_json, write_json
 from musicssl.reporting import paper, study_rows
 from musicssl.runtime import UserError
-
-SCRIPTS = Path(__file__).parents[3] / "workflow" / "scripts"
-
-
-def script(name: str) -> ModuleType:
-    spec = importlib.util.spec_from_file_location(name, SCRIPTS / f"{name}.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
 
 
 def rows_of(path: Path) -> list[dict[str, str]]:
@@ -44,7 +36,7 @@ def study_job(run: SimpleNamespace) -> SimpleNamespace:
 
 def test_branch_summary(run: SimpleNamespace) -> None:
     job = branch_job(run)
-    script("tabulate_branch").main(job)
+    tabulate_branch.main(job)
     rows = {(row["task"], row["metric"]): row for row in rows_of(job.output.summary)}
     assert len(rows) == 7
     assert rows["gs-key", "key_score"] == {
@@ -73,7 +65,7 @@ def test_negative_zero_and_negative_scores(run: SimpleNamespace) -> None:
     metrics = read_json(path)
     metrics["metrics"]["key_score"] |= {"mean": -0.00001, "low": -0.0212}
     write_json(path, metrics)
-    script("tabulate_branch").main(job)
+    tabulate_branch.main(job)
     row = next(row for row in rows_of(job.output.summary) if row["metric"] == "key_score")
     assert (row["mean"], row["low"]) == ("0.00", "-2.12")
 
@@ -84,7 +76,7 @@ def test_metrics_of_another_recipe_are_refused(run: SimpleNamespace, kind: str) 
     path = getattr(job.input, kind)[0]
     write_json(path, read_json(path) | {"digest": "ffffffffff"})
     with pytest.raises(UserError, match=f"{path}: made by recipe ffffffffff, expected .* delete it"):
-        script("tabulate_branch").main(job)
+        tabulate_branch.main(job)
     assert not job.output.summary.exists()
 
 
@@ -92,12 +84,12 @@ def test_metrics_nobody_asked_for_are_refused(run: SimpleNamespace) -> None:
     job = study_job(run)
     del job.params.expected["mfcc/gs-key"]
     with pytest.raises(UserError, match="expected no result for mfcc/gs-key"):
-        script("tabulate_study").main(job)
+        tabulate_study.main(job)
 
 
 def test_study_table_shows_what_was_not_run(run: SimpleNamespace) -> None:
     job = study_job(run)
-    script("tabulate_study").main(job)
+    tabulate_study.main(job)
     rows = rows_of(job.output.table)
     models = list(dict.fromkeys(row["model"] for row in rows))
     assert models == ["hubert-speech", "hubert-k500-mfcc39", "music2vec-vanilla", *run.floors]
@@ -112,9 +104,9 @@ def test_study_table_shows_what_was_not_run(run: SimpleNamespace) -> None:
 
 def test_study_table_is_deterministic(run: SimpleNamespace) -> None:
     job = study_job(run)
-    script("tabulate_study").main(job)
+    tabulate_study.main(job)
     first = job.output.table.read_bytes()
-    script("tabulate_study").main(job)
+    tabulate_study.main(job)
     assert job.output.table.read_bytes() == first
 
 
@@ -122,7 +114,7 @@ def test_a_selected_cell_without_metrics_is_an_error(run: SimpleNamespace) -> No
     job = study_job(run)
     job.input.metrics = [p for p in job.input.metrics if p.parts[-3:-1] != ("music2vec-vanilla", "gs-key")]
     with pytest.raises(UserError, match="music2vec-vanilla/gs-key, which is selected"):
-        script("tabulate_study").main(job)
+        tabulate_study.main(job)
 
 
 @pytest.mark.parametrize("missing", [None, "nsynth-pitch"])

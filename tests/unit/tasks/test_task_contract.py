@@ -126,7 +126,10 @@ def test_unknown_names_are_refused_with_what_is_known(tmp_path):
 def test_clip_length_comes_from_the_options_then_the_windows(roots):
     root = roots["vocalset"]
     windows = Windows(length_s=3.5, min_s=1.0, average="predictions")
-    starts = lambda task: {item.start_s for item in tasks.read_task(task, root).items}  # noqa: E731
+
+    def starts(task):
+        return {item.start_s for item in tasks.read_task(task, root).items}
+
     assert starts(entry("vocalset", "technique", root)) == {0.0, 3.0}
     assert starts(entry("vocalset", "technique", root, windows=windows)) == {0.0, 3.5}
     assert starts(entry("vocalset", "technique", root, windows=windows, options={"clip_s": 2.0})) == {0.0, 2.0, 4.0}
