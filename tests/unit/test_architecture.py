@@ -10,8 +10,8 @@ ROOT = Path(__file__).resolve().parents[2]
 SCRIPTS = ROOT / "workflow/scripts"
 PACKAGE = SCRIPTS / "musicssl"
 LEVEL = {
-    "arithmetic": -1, "config": 0, "runtime": 0, "exclusive": 0, "artefacts": 1, "audio": 2, "models": 2, "tasks": 2,
-    "miniature": 2, "cluster": 3, "training": 3, "probing": 3, "reporting": 4,
+    "arithmetic": -1, "config": 0, "runtime": 0, "exclusive": 0, "artefacts": 1, "audio": 2, "models": 2,
+    "miniature": 2, "tasks": 3, "cluster": 3, "training": 3, "probing": 4, "reporting": 5,
 }  # fmt: skip
 SMK = sorted((ROOT / "rules").glob("*.smk"))
 COLLECTIONS = {"all", "all_labels", "all_models", "all_probes", "all_branches"}

@@ -66,5 +66,9 @@ def test_require_takes_the_first_alternative_and_names_all_that_miss(tmp_path):
     put(tmp_path / "two" / "x.txt")
     put(tmp_path / "three" / "x.txt")
     assert disk.require(tmp_path, [("one", "two", "three")], "layout", "shop") == [tmp_path / "two"]
+    put(tmp_path / "file")
+    (tmp_path / "folder.txt").mkdir()
+    with pytest.raises(UserError, match=r"missing file, folder.txt;"):
+        disk.require(tmp_path, ["file", "two", "folder.txt"], "layout", "shop")
     with pytest.raises(UserError, match=r"missing one or four, five; expected below it: layout.* from: shop"):
         disk.require(tmp_path, [("one", "four"), "two", "five"], "layout", "shop")

@@ -105,6 +105,7 @@ def test_half_downloads_are_told_song_by_song(root):
     put_wav(root / MTG / "audio" / "777.LOFI.wav", 31.0)
     put(root / TEST / "annotations" / "key" / "555.LOFI.key", "X minor")
     put(root / TEST / "annotations" / "key" / "556.LOFI.key", "A minor")
+    put(root / TEST / "annotations" / "key" / "557.LOFI.key", "")
     found = reasons(read(root))
     assert found.pop("9000") == found.pop("61578") == base.PROTOCOL
     assert found == {
@@ -114,6 +115,7 @@ def test_half_downloads_are_told_song_by_song(root):
         "777": base.NO_ROW,
         "555": base.UNKNOWN_LABEL,
         "556": base.MISSING_AUDIO,
+        "557": base.MISSING_ANNOTATION,
     }
 
 

@@ -131,6 +131,17 @@ def test_damaged_jams_are_refused_by_name(root, text, message):
         read(root, "rhythm")
 
 
+def test_upper_case_annotations_are_found(root):
+    for path in (root / "GTZAN-Rhythm" / "jams").iterdir():
+        path.rename(path.with_name(path.name.upper()))
+    assert len(read(root, "rhythm").items) == 5
+
+
+def test_clips_of_no_list_are_left_out_by_name(root):
+    put(root / "genres_original" / "rock" / "rock.00001.wav")
+    assert reasons(read(root)) == {"jazz.00054": base.KNOWN_FAULT, "rock.00001": base.PROTOCOL}
+
+
 def test_annotation_b_reads_the_first_column(root):
     for genre, number in (("rock", "00099"), ("hiphop", "00001"), ("blues", "00042"), ("reggae", "00086")):
         put(root / "gtzan_tempo_beat" / "beats" / f"gtzan_{genre}_{number}.beats", "1.25\t2\r\n0.75\t1\n\n1.75\n")
@@ -138,7 +149,9 @@ def test_annotation_b_reads_the_first_column(root):
     assert data.items[0].target == [0.75, 1.25, 1.75]
     assert reasons(data)["pop.00007"] == base.MISSING_ANNOTATION
     put(root / "gtzan_tempo_beat" / "beats" / "gtzan_rock_00099.beats", "0.5\t1\none\t2\n")
-    with pytest.raises(UserError, match=r"gtzan_rock_00099.beats: row 2: found 'one\\t2', expected seconds"):
+    with pytest.raises(
+        UserError, match=r"gtzan_rock_00099.beats: row 2: found 'one\\t2', expected seconds.*as published"
+    ):
         read(root, "rhythm", "B")
 
 

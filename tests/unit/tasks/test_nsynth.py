@@ -57,7 +57,7 @@ def test_upper_case_extensions_are_found(root):
     assert data.items[-2].path.endswith("bass_synthetic_033-060-050.WAV")
 
 
-@pytest.mark.parametrize("label", [128, -1, "60", None])
+@pytest.mark.parametrize("label", [128, -1, "60", True, 60.5, None])
 def test_labels_out_of_range_are_skipped(root, label):
     name = "reed_acoustic_009-009-075"
     note = {**nsynth_note(name), "pitch": label}

@@ -68,7 +68,7 @@ def test_mtt_damaged_tables_are_refused(mtt):
     with pytest.raises(UserError, match=r"annotations_final.csv: row 2: a tag is neither 0 nor 1"):
         magnatagatune.read(mtt, "top50", {})
     table.write_text(text.replace("7/some", "z/some"))
-    with pytest.raises(UserError, match=r"row 2: path 'z/some.*not below one of the folders"):
+    with pytest.raises(UserError, match=r"row 2: found path 'z/some.*expected one below a folder 0-f"):
         magnatagatune.read(mtt, "top50", {})
     table.write_text(text + '"16\t"0"\n')
     with pytest.raises(UserError, match=r"annotations_final.csv: row 8 has 1 cells, expected 53"):
@@ -85,6 +85,9 @@ def test_mtg_tags_are_the_sorted_union_of_the_split_files(mtg):
     }
     assert data.items[0].path == "audio-low/42/42.low.mp3"
     assert mtg_jamendo.read(mtg, "moodtheme", {}).classes == data.classes
+    assert data.notes == []
+    put(mtg / "audio-low" / "42" / "7742.low.mp3")
+    assert mtg_jamendo.read(mtg, "genre", {}).notes == ["1 audio files are of no track of this subset"]
 
 
 @pytest.mark.parametrize("place", ["raw_30s_audio-low", "audio", "."])

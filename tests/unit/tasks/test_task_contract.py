@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import shutil
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -15,7 +16,7 @@ from musicssl import tasks
 from musicssl.config.recipes import Items, Probe, Task, Windows
 from musicssl.runtime import UserError
 from musicssl.tasks import __main__ as command
-from musicssl.tasks import base
+from musicssl.tasks import base, gtzan, nsynth
 
 TASKS = [(dataset, target) for dataset in tasks.DATASETS for target in tasks.adapter(dataset).TARGETS]
 GOLDEN = Path(__file__).parents[2] / "golden" / "published_splits.csv"
@@ -152,6 +153,8 @@ def test_an_empty_split_an_id_twice_and_a_recording_in_two_splits_are_refused():
     lost = [base.Skip("3", base.MISSING_AUDIO, "3.wav is not there")]
     with pytest.raises(UserError, match=r"no usable item in test \(1 x missing audio, first 3: 3.wav.*from the shop"):
         check(three[:2], skipped=lost)
+    with pytest.raises(UserError, match=r"in test \(.*first 3: 3.wav is not there"):
+        check(three[:2], skipped=[base.Skip("0", base.PROTOCOL, "left out"), *lost])
     with pytest.raises(UserError, match=r"'1' appears 2 times"):
         check([*three, one("train", "1", "1")])
     with pytest.raises(UserError, match=r"recording '2' is in valid and test"):
@@ -201,12 +204,15 @@ def test_prepare_task_writes_the_three_files(roots, tmp_path):
     assert card["counts"] == {"train": 2, "valid": 1, "test": 2}
 
 
-def test_check_tells_complete_from_incomplete(tmp_path, capsys):
+def test_check_tells_complete_from_incomplete(tmp_path, monkeypatch, capsys):
     root = task_layouts.write_nsynth(tmp_path)
+    assert command.main(["check", "nsynth:pitch", "--root", str(root)]) == 1
+    captured = capsys.readouterr()
+    assert "train            3     289,205" in captured.out
+    assert "every listed file is there, but too few in train, valid, test; where they come from: the NS" in captured.err
+    monkeypatch.setattr(nsynth, "EXPECTED", {"train": 3, "valid": 1, "test": 2})
     assert command.main(["check", "nsynth:pitch", "--root", str(root)]) == 0
-    out = capsys.readouterr().out
-    assert "train            3     289,205" in out
-    assert "complete: no listed item lacks its file" in out
+    assert "complete: no listed item lacks its file" in capsys.readouterr().out
     (root / "nsynth-train" / "audio" / "reed_acoustic_123-064-075.wav").unlink()
     assert command.main(["check", "nsynth:pitch", "--root", str(root)]) == 1
     captured = capsys.readouterr()
@@ -220,10 +226,49 @@ def test_check_tells_complete_from_incomplete(tmp_path, capsys):
 @pytest.mark.parametrize(("task", "dataset"), [("mtt", "magnatagatune"), ("gs-key", "giantsteps"),
                                                ("vocalset-singer", "vocalset"), ("gtzan-rhythm", "gtzan")])  # fmt: skip
 def test_check_takes_the_names_of_the_configuration(roots, task, dataset, capsys):
-    assert command.main(["check", task, "--root", str(roots[dataset])]) == 0, capsys.readouterr().err
+    command.main(["check", task, "--root", str(roots[dataset])])
     assert "split" in capsys.readouterr().out
     assert command.main(["check", "gs-kay", "--root", str(roots[dataset])]) == 1
     assert "tasks: no entry 'gs-kay'; did you mean 'gs-key'?" in capsys.readouterr().err
+
+
+def test_a_split_may_lack_known_faults_but_not_a_hundredth():
+    items = [one("train", str(i)) for i in range(442)] + [one("test", "t")] * 290
+    data = base.TaskData(items, [], [], {"train": 443, "valid": 197, "test": 293}, [])
+    assert base.short_splits(data) == ["valid", "test"]
+    assert base.short_splits(base.TaskData(items, [], [], None, [])) == []
+
+
+def test_check_decodes_every_file_on_request(roots, tmp_path, monkeypatch, capsys):
+    root = shutil.copytree(roots["gtzan"], tmp_path / "gtzan")
+    audio = sorted((root / "genres_original").rglob("*.wav"))
+    for path in audio:
+        task_layouts.put_wav(path, 20.0)
+    monkeypatch.setattr(gtzan, "EXPECTED", {"train": 1, "valid": 1, "test": 1})
+    command_line = ["check", "gtzan:genre", "--root", str(root)]
+    assert command.main([*command_line, "--audio"]) == 0
+    cut, text = root / "genres_original" / "pop" / "pop.00007.wav", root / "genres_original" / "rock" / "rock.00099.wav"
+    cut.write_bytes(cut.read_bytes()[:9000])
+    text.write_text("<html>not found</html>")
+    assert command.main(command_line) == 0
+    capsys.readouterr()
+    assert command.main([*command_line, "--audio"]) == 1
+    captured = capsys.readouterr()
+    assert "test             1           1" in captured.out
+    assert "genres_original/pop/pop.00007.wav: unreadable audio, " in captured.err
+    assert "genres_original/rock/rock.00099.wav: unreadable audio, " in captured.err
+
+
+def test_options_that_would_be_ignored_are_refused(roots, capsys):
+    root = roots["gtzan"]
+    assert command.main(["check", "gtzan:rhythm", "--root", str(root), "--option", "anotation=B"]) == 1
+    assert "options of gtzan: found 'anotation', expected annotation; correct" in capsys.readouterr().err
+    with pytest.raises(UserError, match=r"options of gtzan: found 'crop', expected annotation or crop_s"):
+        tasks.read_task(entry("gtzan", "rhythm", root, options={"crop": 3.0}), root)
+    with pytest.raises(UserError, match=r"options of gtzan: found 'crop_s', expected annotation; correct"):
+        tasks.read_task(entry("gtzan", "genre", root, options={"crop_s": 3.0}), root)
+    with pytest.raises(UserError, match=r"options of nsynth: found 'clip_s', expected none"):
+        tasks.read_task(entry("nsynth", "pitch", root, options={"clip_s": 3.0}), root)
 
 
 def test_check_lists_twenty_and_counts_the_rest(capsys):

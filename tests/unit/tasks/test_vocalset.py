@@ -71,7 +71,7 @@ def test_second_copies_macos_leftovers_and_strange_folders_are_left_out(root):
     put(folder / "f2_scales_vibrato_u.wav", b"RIFF half a header")
     data = read(root)
     where = "female2/scales/vibrato/f2_scales_vibrato"
-    odd = {skip.item: skip.reason for skip in data.skipped if skip.reason != base.PROTOCOL}
+    odd = {skip.item: skip.reason for skip in data.skipped if skip.reason not in (base.PROTOCOL, base.MISSING_AUDIO)}
     assert odd == {
         f"{where}_o(1)": base.KNOWN_FAULT,
         "female2/scales/yodel": base.UNKNOWN_LABEL,
@@ -102,6 +102,19 @@ def test_singer_split_has_every_singer_in_every_part(tmp_path):
         assert [splits.count(split) for split in base.SPLITS] == [12, 8, 5]
     order = [item.split for item in data.items[:25]]
     assert sum(a != b for a, b in itertools.pairwise(order)) > 2  # drawn, not cut in order of names
+
+
+def test_a_half_unpacked_archive_is_told_by_its_missing_singers(root):
+    missing = {skip.item: skip.detail for skip in read(root).skipped if skip.reason == base.MISSING_AUDIO}
+    assert set(missing) == {*(f"f{i}" for i in (3, 5, 6, 7, 8, 9)), *(f"m{i}" for i in range(1, 11))}
+    assert missing["m10"] == "FULL/male10 is not there"
+
+
+def test_files_outside_a_technique_are_named(root):
+    put_wav(root / "FULL" / "female1" / "scales" / "a.wav", 4.0)
+    put_wav(root / "FULL" / "female1" / "b.wav", 4.0)
+    odd = [skip.item for skip in read(root).skipped if skip.reason == base.NO_ROW]
+    assert odd == ["FULL/female1/b.wav", "FULL/female1/scales/a.wav"]
 
 
 def test_no_singer_folder_is_refused(tmp_path):

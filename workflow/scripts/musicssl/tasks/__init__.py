@@ -18,7 +18,7 @@ from typing import Any
 from .. import artefacts
 from ..config.recipes import Items
 from ..runtime import UserError
-from .base import Item, Skip, TaskData, as_options, check_items, count_splits
+from .base import PROBE_OPTIONS, Item, Skip, TaskData, as_options, check_items, count_splits, refuse_unknown
 
 __all__ = ["DATASETS", "Item", "Skip", "TaskData", "adapter", "read_dataset", "read_task", "write_task"]
 logger = logging.getLogger(__name__)
@@ -71,12 +71,13 @@ def read_task(task: Items, root: str | Path) -> TaskData:
     """Read a task entry; datasets that are cut into clips take ``windows.length_s`` unless ``options.clip_s`` is set.
 
     Raises:
-        UserError: the entry's kind does not fit its target, or the data are missing or damaged.
+        UserError: the entry's kind does not fit its target, an option is unknown, or data are missing or damaged.
     """
     kind = adapter(task.dataset).TARGETS.get(task.target, task.kind)
     if kind != task.kind:
         raise UserError(f"kind of {task.dataset}:{task.target}: found {task.kind!r}, expected {kind!r}")
     options: dict[str, Any] = dict(task.options)
+    refuse_unknown(options, [*adapter(task.dataset).DEFAULTS, *PROBE_OPTIONS.get(kind, ())], task.dataset)
     if task.windows.length_s > 0:
         options.setdefault("clip_s", task.windows.length_s)
     return read_dataset(task.dataset, task.target, root, options)

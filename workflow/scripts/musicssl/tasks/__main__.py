@@ -6,16 +6,18 @@ A task is an entry of ``config/tasks.yaml`` (with its options), or ``<dataset>:<
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import sys
-from collections import Counter
+from collections import Counter, deque
+from pathlib import Path
 from typing import Any
 
 from ..config.catalogue import Catalogue
 from ..config.inherit import ConfigError
 from ..config.load import load
-from ..runtime import UserError, start_log
+from ..runtime import UserError, progress, start_log
 from . import DATASETS, adapter, read_dataset
-from .base import INCOMPLETE, SPLITS, TaskData, count_splits
+from .base import INCOMPLETE, SPLITS, UNREADABLE, Skip, TaskData, count_splits, refuse_unknown, short_splits
 
 MAX_LISTED = 20
 
@@ -28,16 +30,18 @@ def main(argv: list[str] | None = None) -> int:
     check.add_argument("task", help=f"such as gs-key, or <dataset>:<target>; datasets: {', '.join(DATASETS)}")
     check.add_argument("--root", required=True, help="the dataset's folder as downloaded")
     check.add_argument("--option", action="append", default=[], metavar="NAME=VALUE", help="such as annotation=B")
+    check.add_argument("--audio", action="store_true", help="also decode every file to its end, which takes long")
     arguments = parser.parse_args(argv)
     start_log(None, quiet=True)
     try:
         dataset, target, options = named(arguments.task)
-        options |= dict(option.partition("=")[::2] for option in arguments.option)
-        data = read_dataset(dataset, target, arguments.root, options)
+        given = dict(option.partition("=")[::2] for option in arguments.option)
+        refuse_unknown(given, adapter(dataset).DEFAULTS, dataset)
+        data = read_dataset(dataset, target, arguments.root, options | given)
     except (UserError, ConfigError) as error:
         print(error, file=sys.stderr)
         return 1
-    return report(data, adapter(dataset).SOURCE)
+    return report(without_damaged(data, Path(arguments.root)) if arguments.audio else data, adapter(dataset).SOURCE)
 
 
 def named(task: str) -> tuple[str, str, dict[str, Any]]:
@@ -54,6 +58,25 @@ def named(task: str) -> tuple[str, str, dict[str, Any]]:
     return entry["dataset"], entry["target"], clip_s | entry["options"]
 
 
+def without_damaged(data: TaskData, root: Path) -> TaskData:
+    """Return the data without the items whose audio cannot be decoded to its end; each such file is skipped once."""
+    import soundfile
+
+    from ..audio.decode import DecodeError, mono_blocks, require_whole
+
+    paths = sorted({item.path for item in data.items})
+    damaged: dict[str, str] = {}
+    for path in progress(paths, len(paths), "files"):
+        try:
+            require_whole(soundfile.info(str(root / path), verbose=True))
+            deque(mono_blocks(root / path), maxlen=0)
+        except (DecodeError, soundfile.LibsndfileError) as error:
+            damaged[path] = str(error)
+    skipped = [Skip(path, UNREADABLE, detail) for path, detail in damaged.items()]
+    kept = [item for item in data.items if item.path not in damaged]
+    return dataclasses.replace(data, items=kept, skipped=data.skipped + skipped)
+
+
 def report(data: TaskData, source: str) -> int:
     """Print the table of one task; return 1 when a complete download would have more."""
     counts = count_splits(data.items)
@@ -68,11 +91,13 @@ def report(data: TaskData, source: str) -> int:
     for note in data.notes:
         print(f"note: {note}")
     missing = [skip for skip in data.skipped if skip.reason in INCOMPLETE]
-    if not missing:
+    short = short_splits(data)
+    if not missing and not short:
         print("complete: no listed item lacks its file")
         return 0
     sys.stdout.flush()
-    print(f"incomplete, {len(missing):,} items; where they come from: {source}", file=sys.stderr)
+    what = f"{len(missing):,} items" if missing else f"every listed file is there, but too few in {', '.join(short)}"
+    print(f"incomplete, {what}; where they come from: {source}", file=sys.stderr)
     for skip in missing[:MAX_LISTED]:
         print(f"  {skip.item}: {skip.reason}, {skip.detail}", file=sys.stderr)
     if len(missing) > MAX_LISTED:

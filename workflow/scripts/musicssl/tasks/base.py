@@ -26,6 +26,10 @@ NO_ROW = "audio without annotation"
 PROTOCOL = "left out by the protocol"
 INCOMPLETE = (MISSING_AUDIO, EMPTY_FILE, UNREADABLE, MISSING_ANNOTATION)
 """Reasons that a complete download would not give."""
+PROBE_OPTIONS = {"beats": ("crop_s",)}
+"""Options of a kind of task that its probe reads, not its adapter."""
+COMPLETE_SHARE = 0.99
+"""Of a published split: known faults and decoders that differ about the last clip of a song cost less than the rest."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,13 +135,17 @@ def check_items(name: str, data: TaskData, kind: str, source: str) -> list[str]:
     if empty := [split for split in SPLITS if not counts[split]]:
         reasons = Counter(skip.reason for skip in data.skipped).most_common()
         why = ", ".join(f"{count:,} x {reason}" for reason, count in reasons) or "none is listed"
-        first = f", first {data.skipped[0].item}: {data.skipped[0].detail}" if data.skipped else ""
+        telling = sorted(data.skipped, key=lambda skip: skip.reason not in INCOMPLETE)[:1]
+        first = f", first {telling[0].item}: {telling[0].detail}" if telling else ""
         raise UserError(
             f"{name}: no usable item in {', '.join(empty)} ({why}{first}); complete the download from {source}"
         )
     ids = Counter(item.id for item in data.items)
     if twice := [key for key, count in ids.items() if count > 1]:
-        raise UserError(f"{name}: {twice[0]!r} appears {ids[twice[0]]} times; list and keep every item once")
+        raise UserError(
+            f"{name}: {twice[0]!r} appears {ids[twice[0]]} times in the dataset's lists, expected once; take the lists "
+            "as published and keep one copy of each file"
+        )
     homes: dict[str, str] = {}
     for item in data.items:
         if homes.setdefault(item.group, item.split) != item.split:
@@ -178,3 +186,21 @@ def count_clips(duration_s: float, clip_s: float) -> int:
 def as_options(defaults: dict[str, Any], given: dict[str, Any]) -> dict[str, Any]:
     """Return the adapter's options: its published protocol, with what the task sets in its place."""
     return {name: given.get(name, value) for name, value in defaults.items()}
+
+
+def short_splits(data: TaskData) -> list[str]:
+    """Return the splits with clearly fewer items than published: their lists or archives are not whole."""
+    counts, published = count_splits(data.items), data.expected or {}
+    return [split for split, count in published.items() if counts[split] < COMPLETE_SHARE * count]
+
+
+def refuse_unknown(options: Iterable[str], known: Iterable[str], where: str) -> None:
+    """Check the names of options.
+
+    Raises:
+        UserError: one is not known, so it would be ignored.
+    """
+    if unknown := sorted(set(options) - set(known)):
+        raise UserError(
+            f"options of {where}: found {unknown[0]!r}, expected {' or '.join(known) or 'none'}; correct its name"
+        )

@@ -59,7 +59,8 @@ def require(root: Path, wanted: Iterable[str | tuple[str, ...]], layout: str, so
 
     Args:
         root: the dataset's root.
-        wanted: relative paths; a tuple lists alternatives, of which the first that exists is taken.
+        wanted: relative paths, files where they have an extension, else folders; a tuple lists alternatives, of which
+            the first that exists is taken.
         layout: what is expected below the root.
         source: where the dataset comes from.
 
@@ -72,7 +73,8 @@ def require(root: Path, wanted: Iterable[str | tuple[str, ...]], layout: str, so
     found, missing = [], []
     for names in wanted:
         options = (names,) if isinstance(names, str) else names
-        hit = next((root / name for name in options if (root / name).exists()), None)
+        paths = [root / name for name in options]
+        hit = next((path for path in paths if (path.is_file() if path.suffix else path.is_dir())), None)
         if hit is None:
             missing.append(" or ".join(options))
         else:

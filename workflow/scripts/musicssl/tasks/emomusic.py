@@ -102,5 +102,8 @@ def _spread(values: dict[str, list[float]], splits: dict[str, str], i: int, path
     """Return mean and population standard deviation of one dimension over the development set."""
     known = [scores[i] for song, scores in sorted(values.items()) if splits.get(song, "test") != "test"]
     if len(known) < 2 or not (spread := pstdev(known)):
-        raise UserError(f"{path}: fewer than two different {DIMENSIONS[i]} values in the development set")
+        raise UserError(
+            f"{path}: found fewer than two different {DIMENSIONS[i]} values in the development set, expected many; "
+            "download it again"
+        )
     return fmean(known), spread

@@ -158,7 +158,9 @@ def _read_test(root: Path, draft: base.Draft, audio: Path, keys: Path) -> list[t
         seen.add(song)
         text = disk.read_text(path)
         key = parse_key(text)
-        if key is None:
+        if not text.strip():
+            draft.skip(song, base.MISSING_ANNOTATION, f"{path.name} holds no key")
+        elif key is None:
             draft.skip(song, base.UNKNOWN_LABEL, f"{path.name}: key {text.strip()!r}")
         elif file := draft.audio(files, song, song, f"{TEST}/audio/{song}.LOFI.mp3"):
             songs.append((song, "test", file, key))

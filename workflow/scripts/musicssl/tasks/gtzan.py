@@ -71,7 +71,7 @@ def read(root: Path, target: str, options: dict[str, Any]) -> base.TaskData:
     )
     files = _list_tracks(root, audio)
     beats = _find_beats(root, str(options["annotation"])) if target == "rhythm" else {}
-    draft = base.Draft()
+    draft, listed = base.Draft(), set()
     for split, path in zip(base.SPLITS, lists_found):
         for row, line in disk.read_lines(path):
             track = track_id(line)
@@ -81,6 +81,7 @@ def read(root: Path, target: str, options: dict[str, Any]) -> base.TaskData:
                     f"{path}: row {row}: found {line!r}, expected a line such as rock/rock.00099.wav; "
                     "take the list as published"
                 )
+            listed.add(track)
             if track == CORRUPT:
                 logger.warning("%s skipped: its audio cannot be decoded in the common copy", CORRUPT)
                 draft.skip(track, base.KNOWN_FAULT, "cannot be decoded in the common copy")
@@ -92,6 +93,8 @@ def read(root: Path, target: str, options: dict[str, Any]) -> base.TaskData:
                 value = _read_beats(draft, track, beats.get(track))
             if value is not None:
                 draft.items.append(base.Item(track, split, file.path, 0.0, 0.0, track, value))
+    for track in sorted(files.keys() - listed):
+        draft.skip(track, base.PROTOCOL, f"{files[track].path} is in none of the three lists")
     notes = [f"beats of annotation {options['annotation']}"] if target == "rhythm" else []
     return base.TaskData(draft.items, [] if target == "rhythm" else GENRES, draft.skipped, EXPECTED, notes)
 
@@ -119,7 +122,7 @@ def _find_beats(root: Path, annotation: str) -> dict[str, Path]:
         raise UserError(f"options.annotation: found {annotation!r}, expected 'A' (JAMS) or 'B' (.beats)")
     suffix = ".jams" if annotation == "A" else ".beats"
     found = {}
-    for path in sorted(root.rglob(f"*{suffix}")):
+    for path in sorted(path for path in root.rglob("*.*") if path.suffix.lower() == suffix):
         hidden = path.name.startswith(".") or "__MACOSX" in path.parts
         if not hidden and (track := track_id(path.name)):
             found[track] = path
@@ -136,7 +139,7 @@ def _read_beats(draft: base.Draft, track: str, path: Path | None) -> list[float]
     if path is None:
         draft.skip(track, base.MISSING_ANNOTATION, "no beat file of that name")
         return None
-    times = sorted(read_jams(path) if path.suffix == ".jams" else read_beat_lines(path))
+    times = sorted(read_jams(path) if path.suffix.lower() == ".jams" else read_beat_lines(path))
     if not times:
         draft.skip(track, base.MISSING_ANNOTATION, f"{path.name} holds no beats")
         return None
@@ -171,7 +174,9 @@ def read_beat_lines(path: Path) -> list[float]:
         try:
             times.append(float(line.split()[0]))
         except ValueError:
-            raise UserError(f"{path}: row {row}: found {line!r}, expected seconds, tab, beat number") from None
+            raise UserError(
+                f"{path}: row {row}: found {line!r}, expected seconds, tab, beat number; take the file as published"
+            ) from None
     return _finite(times, path)
 
 

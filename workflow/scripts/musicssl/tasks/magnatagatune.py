@@ -60,7 +60,9 @@ def read(root: Path, target: str, options: dict[str, Any]) -> base.TaskData:
         key = path.lower().removesuffix(".mp3")
         seen.add(key)
         if key[:1] not in FOLDERS or key[1:2] != "/":
-            raise UserError(f"{table}: row {row}: path {path!r} is not below one of the folders 0-f")
+            raise UserError(
+                f"{table}: row {row}: found path {path!r}, expected one below a folder 0-f; take the file as downloaded"
+            )
         if any(mark not in ("0", "1") for mark in marks):
             raise UserError(f"{table}: row {row}: a tag is neither 0 nor 1; take the file as downloaded")
         if clip in EMPTY_MP3 and (key not in files or files[key].num_bytes == 0):

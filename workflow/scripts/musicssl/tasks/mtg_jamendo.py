@@ -57,15 +57,18 @@ def read(root: Path, target: str, options: dict[str, Any]) -> base.TaskData:
     classes = sorted({tag for part in rows.values() for _, _, tags in part for tag in tags})
     index = {tag: i for i, tag in enumerate(classes)}
     files = _list_tracks(root, {path.split("/")[0] for part in rows.values() for _, path, _ in part})
-    draft = base.Draft()
+    draft, listed = base.Draft(), set()
     for split, part in rows.items():
         for track, path, tags in part:
-            if file := draft.audio(files, path.lower().removesuffix(".mp3"), track, path):
+            key = path.lower().removesuffix(".mp3")
+            listed.add(key)
+            if file := draft.audio(files, key, track, path):
                 target_row = [0] * len(classes)
                 for tag in tags:
                     target_row[index[tag]] = 1
                 draft.items.append(base.Item(track, split, file.path, 0.0, 0.0, track, target_row))
-    return base.TaskData(draft.items, classes, draft.skipped, EXPECTED[target], [])
+    notes = [f"{others:,} audio files are of no track of this subset"] if (others := len(files.keys() - listed)) else []
+    return base.TaskData(draft.items, classes, draft.skipped, EXPECTED[target], notes)
 
 
 def _read_rows(path: Path) -> list[tuple[str, str, list[str]]]:

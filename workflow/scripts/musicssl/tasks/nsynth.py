@@ -51,7 +51,7 @@ def read(root: Path, target: str, options: dict[str, Any]) -> base.TaskData:
         notes = _read_index(part / "examples.json")
         for name in sorted(notes):
             label = notes[name][column]
-            if not isinstance(label, int) or not 0 <= label < len(classes):
+            if type(label) is not int or not 0 <= label < len(classes):
                 draft.skip(name, base.UNKNOWN_LABEL, f"{part.name}/examples.json gives {label!r} as {target}")
             elif file := draft.audio(files, name.lower(), name, f"{part.name}/audio/{name}.wav"):
                 draft.items.append(base.Item(name, split, file.path, 0.0, 0.0, name, label))

@@ -33,6 +33,7 @@ LICENCE = "CC BY 4.0"
 SOURCE = "Zenodo record 1203819 (version 1.1), archive VocalSet11.zip"
 LAYOUT = "FULL/<female1..9, male1..11>/<context>/<technique>/*.wav (version 1.2: data_by_singer/...)"
 FOLDERS = ("FULL", "data_by_singer", "VocalSet11/FULL", "VocalSet1-2/data_by_singer", "VocalSet/FULL", ".")
+FULL_NAMES = {"f": "female", "m": "male"}
 SINGERS = [*(f"f{i}" for i in range(1, 10)), *(f"m{i}" for i in range(1, 12))]
 # fmt: off
 TECHNIQUES = [
@@ -113,8 +114,13 @@ def _singers(home: Path) -> list[tuple[str, Path]]:
 
 def _list_recordings(root: Path, home: Path, draft: base.Draft, target: str) -> list[Recording]:
     """Return the usable recordings sorted by name, which is their path below ``home`` without extension."""
-    recordings = []
-    for singer, folder in _singers(home):
+    recordings, folders = [], _singers(home)
+    for singer in sorted(set(SINGERS) - {singer for singer, _ in folders}):
+        draft.skip(singer, base.MISSING_AUDIO, f"{home.name}/{FULL_NAMES[singer[0]]}{singer[1:]} is not there")
+    for singer, folder in folders:
+        for place in (folder, *(path for path in sorted(folder.iterdir()) if path.is_dir())):
+            for file in disk.list_audio(root, place).values():
+                draft.skip(file.path, base.NO_ROW, "lies in no folder of a technique")
         for technique_folder in sorted(path for path in folder.glob("*/*") if path.is_dir()):
             where = technique_folder.relative_to(home).as_posix()
             name = technique_folder.name.lower().strip().replace(" ", "_")
