@@ -16,12 +16,13 @@ else ifneq ($(BRANCHES),)
 SELECT = --config "run={'branches': ['$(subst $(space),'$(comma)',$(strip $(BRANCHES)))']}"
 endif
 
-# When does pre-training overtake its untrained twin? Under 90 minutes on two cores. MUSIC=DIR trains on a folder of yours.
+# When does pre-training overtake its untrained twin? Under 90 minutes on two cores. MUSIC=DIR trains on a folder of yours
+# too.
 evidence: $(READY)
 	@PATH="$(CURDIR)/$(BIN):$$PATH" PYTHONPATH=workflow/scripts $(BIN)/python -m musicssl.exclusive results/evidence/.lock \
 	  snakemake --workflow-profile config/profiles/local --configfile config/miniature.yaml config/evidence.yaml \
 	  --cores $(CORES) --nolock --set-threads pretrain=1 fit_kmeans=1 --quiet rules \
-	  $(if $(MUSIC),--config "corpora={'miniature': {'root': '$(abspath $(MUSIC))', 'annotations': ''}}") $(ARGS)
+	  $(if $(MUSIC),--config "corpora={'miniature': {'more_roots': {'yours': '$(abspath $(MUSIC))'}}}") $(ARGS)
 	@echo "report: $(CURDIR)/results/evidence/report/index.html"
 
 .PHONY: demo evidence test lint setup clean help

@@ -17,7 +17,7 @@ rule scan_corpus:
     threads: 8
     params:
         recipe=recipe("corpora", "corpus"),
-        place=lambda wildcards: {"root": catalogue.entry("corpora", wildcards.corpus)["root"]},
+        place=lambda wildcards: catalogue.roots_of(wildcards.corpus),
     script:
         "../workflow/scripts/scan_corpus.py"
 

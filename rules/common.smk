@@ -121,12 +121,13 @@ def pretrain_labels(wildcards):
 
 
 def pretrain_data(wildcards, input):
-    "Return the folders of a model's shards, and how often it logs and saves, as options of pretrain.py."
+    "Return the folders of a model's shards, how often it logs and saves, and what it keeps, as options of pretrain.py."
     shards = {"--audio": input.get("audio"), "--labels": input.get("labels")}
     options = {
         option: dict.fromkeys(str(Path(file).parent) for file in files or []) for option, files in shards.items()
     }
     options |= {f"--{key.replace('_', '-')}": [str(n)] for key, n in catalogue.place("models", wildcards.model).items()}
+    options["--snapshots"] = [str(n) for n in catalogue.kept_updates(wildcards.model)]
     return " ".join(" ".join([option, *map(quote, values)]) for option, values in options.items() if values)
 
 
@@ -146,6 +147,11 @@ def task_states(suffix):
         return f"<results>/embeddings/{wildcards.model}/{entry['dataset']}/{name}.{suffix}"
 
     return states
+
+
+def training_run(file):
+    "Return an input function: a file of the run that made a model, which is its own or the one it is a snapshot of."
+    return lambda wildcards: f"<results>/models/{catalogue.run_of(wildcards.model)}/{file}"
 
 
 def pretrain_launch(wildcards, input, threads, resources):
@@ -205,7 +211,7 @@ def upstream(models):
     found = []
     waiting = list(models)
     while waiting:
-        model = waiting.pop(0)
+        model = catalogue.run_of(waiting.pop(0))
         if model not in found:
             found.append(model)
             features = [

@@ -57,8 +57,8 @@ rule export_model:
     "Export a trained encoder as a Hugging Face folder."
     input:
         recipe="<results>/models/{model}/recipe.json",
-        checkpoint="<results>/models/{model}/checkpoint.pt",
-        metrics="<results>/models/{model}/metrics.jsonl",
+        checkpoint=training_run("checkpoint.pt"),
+        metrics=training_run("metrics.jsonl"),
     output:
         config="<results>/models/{model}/encoder/config.json",
         weights=ensure("<results>/models/{model}/encoder/model.safetensors", non_empty=True),
@@ -72,7 +72,9 @@ rule export_model:
     log:
         "<logs>/export_model/{model}.log",
     wildcard_constraints:
-        model=one_of(name for name in catalogue.encoders if name in catalogue.trained + catalogue.floors),
+        model=one_of(
+            name for name in catalogue.encoders if name in catalogue.trained + catalogue.snapshots + catalogue.floors
+        ),
     priority: 10
     conda:
         "../envs/train.yaml"
@@ -92,7 +94,11 @@ rule import_model:
     log:
         "<logs>/import_model/{model}.log",
     wildcard_constraints:
-        model=one_of(name for name in catalogue.encoders if name not in catalogue.trained + catalogue.floors),
+        model=one_of(
+            name
+            for name in catalogue.encoders
+            if name not in catalogue.trained + catalogue.snapshots + catalogue.floors
+        ),
     conda:
         "../envs/train.yaml"
     params:

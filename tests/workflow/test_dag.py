@@ -127,15 +127,17 @@ def test_processes_share_nodes_and_threads(workflow, resources, launch) -> None:
     assert launch in done.stdout + done.stderr
 
 
-def test_evidence_trains_ever_longer_and_probes_twins_on_four_tasks(workflow) -> None:
-    jobs = workflow.jobs("--configfile", "config/miniature.yaml", "config/evidence.yaml")
-    assert jobs["pretrain"] == 6 + UNTRAINED
-    assert jobs["probe"] == (6 + FLOORS) * 4
+def test_evidence_probes_two_runs_all_along_beside_their_twins(workflow) -> None:
+    evidence = ("--configfile", "config/miniature.yaml", "config/evidence.yaml")
+    jobs = workflow.jobs(*evidence)
+    assert jobs["pretrain"] == 2 + UNTRAINED
+    assert jobs["export_model"] == 16 + UNTRAINED
+    assert jobs["probe"] == (16 + FLOORS) * 4
     assert jobs["render_report"] == 1
-    music = "corpora={'miniature': {'root': 'elsewhere', 'annotations': ''}}"
-    jobs = workflow.jobs("--configfile", "config/miniature.yaml", "config/evidence.yaml", "--config", music)
-    assert jobs["pretrain"] == 6 + UNTRAINED
-    assert "synthesize_corpus" not in jobs
+    music = "corpora={'miniature': {'more_roots': {'yours': 'elsewhere'}}}"
+    assert workflow.jobs(*evidence, "--config", music) == jobs
+    done = workflow.snakemake("--dry-run", "--printshellcmds", *evidence)
+    assert (done.stdout + done.stderr).count("--snapshots 300 600 900 1200 1500 1800 2100") == 2
 
 
 def test_models_beyond_the_paper_are_targets_like_any_other(workflow) -> None:

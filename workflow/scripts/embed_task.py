@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 from musicssl import runtime
 from musicssl.artefacts import write_json
-from musicssl.config.recipes import Items, build, build_kind
+from musicssl.config.recipes import Items, build, build_kind, training_of
 from musicssl.models import frozen
 from musicssl.probing.embed import embed
 
@@ -18,7 +18,7 @@ def main(snakemake: Any) -> None:
     recipe, output = snakemake.params.recipe, snakemake.output
     runtime.use_threads(snakemake.threads)
     inputs = dict(recipe["inputs"])
-    model = build_kind(inputs.pop("states")["inputs"]["model"]["entry"])
+    model = build_kind(training_of(inputs.pop("states")["inputs"]["model"])["entry"])
     tasks = {name: build(Items, one["entry"]) for name, one in inputs.items()}
     files = snakemake.input.get("encoder")  # every file of the folder, or none
     encoder = frozen(model, Path(files[0]).parent if files else None)

@@ -1,11 +1,11 @@
-"""Export the encoder of a training checkpoint as a Hugging Face folder."""
+"""Export the encoder of a training checkpoint, or a snapshot in it, as a Hugging Face folder."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from musicssl import runtime
 from musicssl.artefacts import read_jsonl
-from musicssl.config.recipes import build_kind
+from musicssl.config.recipes import build_kind, training_of
 
 if TYPE_CHECKING:
     snakemake: Any
@@ -15,17 +15,21 @@ def main(snakemake: Any) -> None:
     from musicssl.models import export_encoder, trained_encoder
 
     described = snakemake.params.recipe
-    recipe = build_kind(described["entry"])
-    rows = [row for row in read_jsonl(snakemake.input.metrics) if row["split"] == "valid"]
-    corpus = described["inputs"]["corpus"]
+    run = training_of(described)
+    snapshot = described["entry"]["updates"] if run is not described else None
+    recipe = build_kind(run["entry"])
+    updates = snapshot or recipe.updates
+    rows = [row for row in read_jsonl(snakemake.input.metrics) if row["split"] == "valid" and row["update"] <= updates]
+    corpus = run["inputs"]["corpus"]
+    part = f" of the {recipe.updates} of {run['name']}" if snapshot else ""
     card = {
         "name": described["name"],
         "digest": described["digest"],
-        "data": f"corpus `{corpus['name']}` (digest {corpus['digest']}), {recipe.updates} updates",
+        "data": f"corpus `{corpus['name']}` (digest {corpus['digest']}), {updates} updates{part}",
         "licence": "not stated; weights may fall under the terms of the audio they were trained on",
         "metrics": {key: value for key, value in (rows[-1] if rows else {}).items() if key != "split"},
     }
-    encoder = trained_encoder(snakemake.input.checkpoint, recipe)
+    encoder = trained_encoder(snakemake.input.checkpoint, recipe, snapshot)
     export_encoder(encoder, recipe, Path(snakemake.output.config).parent, card)
 
 

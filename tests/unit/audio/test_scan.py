@@ -2,6 +2,7 @@
 
 import os
 import random
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -9,7 +10,7 @@ import pytest
 import soundfile
 
 import scan_corpus
-from musicssl.audio.listing import AudioFile, Rejected, read_files, read_rejected, write_files, write_rejected
+from musicssl.audio.listing import AudioFile, Rejected, locate, read_files, read_rejected, write_files, write_rejected
 from musicssl.audio.scan import duplicates, find_audio, hold_out, scan, share_out
 from musicssl.runtime import UserError
 
@@ -46,6 +47,22 @@ def test_each_kind_of_bad_file_is_named_with_its_reason(corpus, sound, music):
         "tiny.wav": "short",
     }
     assert {r.detail for r in rejected if r.reason == "duplicate"} == {"same bytes as a/original.flac"}
+
+
+def test_further_roots_have_names_of_their_own(corpus, sound, music, tmp_path):
+    """The same files in the same splits wherever a further root lies; copies are found across roots."""
+    sound("own.wav")
+    for folder in ("here", "there"):
+        sound(f"../{folder}/a/song.wav", seed=1)
+        (tmp_path / folder / "copy.wav").write_bytes((music / "own.wav").read_bytes())
+    here, there = (scan(corpus(more_roots={"more": str(tmp_path / name)}), 2) for name in ("here", "there"))
+    assert {f.file for f in here[0]} | {r.file for r in here[1]} == {"own.wav", "more/a/song.wav", "more/copy.wav"}
+    assert reasons(here[1]) == {"own.wav": "duplicate"}
+    assert [(f.file, f.split, f.shard) for f in here[0]] == [(f.file, f.split, f.shard) for f in there[0]]
+    assert locate(corpus(more_roots={"more": "/x"}), "more/a/song.wav") == Path("/x/a/song.wav")
+    assert locate(corpus(more_roots={"more": "/x"}), "a/more.wav") == music / "a/more.wav"
+    with pytest.raises(UserError, match="nowhere: found nothing, expected a folder of audio"):
+        scan(corpus(more_roots={"more": str(tmp_path / "nowhere")}), 1)
 
 
 def test_unreadable_folder_is_set_aside(corpus, sound, music, monkeypatch):
@@ -151,7 +168,7 @@ def test_duplicates_compare_all_bytes(tmp_path):
         "e": b"2",
     }.items():
         (tmp_path / name).write_bytes(data)
-    assert duplicates(tmp_path, list("abcde")) == {"c": "a"}
+    assert duplicates(tmp_path.joinpath, list("abcde")) == {"c": "a"}
 
 
 def test_hold_out_is_a_stable_fraction_and_never_empty():

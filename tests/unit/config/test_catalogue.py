@@ -104,6 +104,14 @@ def test_every_problem_is_listed_once_with_the_nearest_name(paper: dict) -> None
             "models.x.average_top_k: 13, but there are 12",
         ),
         ("models", "x", {"base": "music2vec-vanilla"}, "models.x: duplicate of models.music2vec-vanilla"),
+        ("models", "x", {"kind": "snapshot", "of": "mfcc", "updates": 1}, "models.x.of: mfcc is of kind mfcc-floor"),
+        ("models", "x", {"kind": "snapshot", "of": "music2vec-span", "updates": 1}, "did you mean 'music2vec-span5'?"),
+        (
+            "models",
+            "x",
+            {"kind": "snapshot", "of": "music2vec-vanilla", "updates": 400_000},
+            "models.x.updates: 400000 is not between 0 and the 400000 of music2vec-vanilla",
+        ),
         ("features", "hubert-k2000-mfcc39-l6", {"layer": 13}, "has 12 layers"),
         ("features", "hubert-k2000-mfcc39-l6", {"model": "hubert-k2000-iter2"}, "is a circle"),
         ("corpora", "music1000h", {"root": ""}, "corpora.music1000h.root: missing; name the folder"),
@@ -191,9 +199,40 @@ def test_recipes_are_builtins_and_rebuild_their_class(paper: dict) -> None:
     assert isinstance(built.architecture, recipes.Architecture)
 
 
+def test_snapshots_belong_to_the_run_they_are_taken_from(paper: dict) -> None:
+    before = Catalogue(paper)
+    for updates in (200_000, 100_000):
+        paper["models"][f"early-{updates}"] = {"kind": "snapshot", "of": "music2vec-vanilla", "updates": updates}
+    paper["studies"]["table3"]["models"].append("early-100000")
+    catalogue = Catalogue(paper)
+    assert catalogue.trained == before.trained
+    assert catalogue.kept_updates("music2vec-vanilla") == [100_000, 200_000]
+    assert catalogue.kept_updates("early-100000") == catalogue.kept_updates("mfcc") == []
+    assert catalogue.run_of("early-100000") == catalogue.run_of("music2vec-vanilla") == "music2vec-vanilla"
+    assert catalogue.floors_of("early-100000") == catalogue.floors_of("music2vec-vanilla")
+    assert "early-100000" in catalogue.rows("table3")
+    assert "early-100000" not in catalogue.selected("branches")
+    digests = {catalogue.recipe("models", f"early-{n}")["digest"] for n in (100_000, 200_000)}
+    vanilla = catalogue.recipe("models", "music2vec-vanilla")
+    assert vanilla == before.recipe("models", "music2vec-vanilla")  # keeping one changes no training
+    assert len(digests | {vanilla["digest"]}) == 3
+    assert recipes.training_of(catalogue.recipe("models", "early-100000")) == vanilla
+    assert recipes.training_of(vanilla) == vanilla
+
+
+def test_iteration_two_may_start_from_a_snapshot(paper: dict) -> None:
+    paper["models"]["early"] = {"kind": "snapshot", "of": "hubert-k2000-mfcc39", "updates": 250_000}
+    paper["features"]["hubert-k2000-mfcc39-l6"]["model"] = "early"
+    assert Catalogue(paper).recipe("models", "hubert-k2000-iter2")
+    paper["models"]["early"]["of"] = "hubert-k2000-iter2"
+    assert any("hubert-k2000-iter2 <- hubert-k2000-iter2 is a circle" in problem for problem in problems(paper))
+
+
 def test_no_recipe_says_where_something_runs(paper: dict) -> None:
     catalogue = Catalogue(paper)
-    assert catalogue.place("corpora", "music1000h") == {"root": "data/music1000h", "annotations": "", "hours": 1000}
+    assert catalogue.place("corpora", "music1000h") == {
+        "root": "data/music1000h", "more_roots": {}, "annotations": "", "hours": 1000,
+    }  # fmt: skip
     assert catalogue.place("models", "music2vec-vanilla") == {
         "log_every": 200,
         "checkpoint_every": 2500,

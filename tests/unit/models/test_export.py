@@ -159,6 +159,27 @@ def test_scripts_export_and_import(tmp_path, make, clusters):
         assert torch.equal(weight, again[name]), name
 
 
+def test_a_snapshot_is_exported_as_the_model_it_was(tmp_path):
+    early, late = (build_objective(make_hubert(), 38) for _ in range(2))
+    kept = {f"encoder.{name}": weight for name, weight in early.encoder.state_dict().items()}
+    torch.save({"objective": late.state_dict(), "snapshots": {4: kept}}, tmp_path / "checkpoint.pt")
+    rows = [{"update": n, "split": "valid", "loss": float(n)} for n in (2, 4, 6)]
+    write_jsonl(tmp_path / "metrics.jsonl", rows)
+    inputs = {"checkpoint": str(tmp_path / "checkpoint.pt"), "metrics": str(tmp_path / "metrics.jsonl")}
+    found = job(tmp_path, {"kind": "snapshot", "of": "late", "updates": 4}, **inputs)
+    run = job(tmp_path, asdict(make_hubert()), **inputs).params.recipe
+    found.params.recipe["inputs"] = {"model": run}
+    export_model.main(found)
+    again = load_encoder(tmp_path / "encoder").state_dict()
+    assert all(torch.equal(weight, again[name]) for name, weight in early.encoder.state_dict().items())
+    text = (tmp_path / "encoder" / "README.md").read_text()
+    assert "| loss | 4.0 |" in text
+    assert f"4 updates of the {make_hubert().updates} of" in text
+    found.params.recipe["entry"]["updates"] = 5
+    with pytest.raises(UserError, match=r"checkpoint.pt: found no snapshot of update 5"):
+        export_model.main(found)
+
+
 def test_checkpoint_of_another_recipe_is_named(tmp_path):
     torch.save({"objective": build_objective(make_hubert(), 38).state_dict()}, tmp_path / "checkpoint.pt")
     write_jsonl(tmp_path / "metrics.jsonl", [])

@@ -60,24 +60,25 @@ def test_attention_drops_weights_and_not_outputs():
     found = attend(query, key, value, 0.3)
     torch.manual_seed(3)
     dropper = Dropper(0.3)
-    drop = dropper.draw(torch.Size((2, 2, 7, 7)))
-    weights = torch.softmax(query @ key.mT / 2, -1).masked_fill(drop, 0.0) * dropper.scale
+    keep = dropper.draw(torch.Size((2, 2, 7, 7)))
+    weights = torch.softmax(query @ key.mT / 2, -1) * keep * dropper.scale
     expected = weights @ value
-    assert drop.any()
+    assert not keep.all()
     assert_same([found], [expected])
     parts = [query, key, value]
     assert_same(gradients(found, parts), gradients(expected, parts))
 
 
 def test_attention_in_parts_is_attention_at_once(monkeypatch):
-    parts = torch.randn(3, 1, 4, 20, 4)
+    parts = torch.randn(3, 1, 4, 20, 4, requires_grad=True)
     outputs = []
-    for together in (400, 801, 1 << 21):  # one head, two and all at a time
+    for together in (20, 170, 400, 801, 1 << 21):  # 4 and 8 rows of a head; one head, two and all
         monkeypatch.setattr("musicssl.models.blocks.TOGETHER", together)
         torch.manual_seed(0)
-        outputs.append(attend(*parts, 0.1))
-    torch.testing.assert_close(outputs[0], outputs[2])
-    torch.testing.assert_close(outputs[1], outputs[2])
+        out = attend(*parts, 0.1)
+        outputs.append((out, *torch.autograd.grad(out.square().sum(), parts)))
+    for found in outputs[:-1]:
+        torch.testing.assert_close(found, outputs[-1])
 
 
 def test_dropout_has_its_rate_scale_and_seed():

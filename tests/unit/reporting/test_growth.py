@@ -17,7 +17,7 @@ def study(updates):
     rows += [row("random-hubert", 20, "floor"), row("mfcc", 33, "floor")]
     entries = {f"hubert-u{n}": {"kind": "hubert", "updates": n} for n in updates}
     entries |= {"random-hubert": {"kind": "hubert", "updates": 0}, "mfcc": {"kind": "mfcc-floor"}}
-    recipes = [{"noun": "models", "name": name, "entry": entry} for name, entry in entries.items()]
+    recipes = [{"noun": "models", "name": name, "entry": entry, "inputs": {}} for name, entry in entries.items()]
     return StudyTable("evidence", {"title": "t", "question": "q", "paper_table": 0}, rows), recipes
 
 
@@ -31,6 +31,15 @@ def test_a_curve_starts_at_the_untrained_twin_and_is_in_order_of_updates():
     assert "MusicHuBERT" in page
     assert "Music2Vec" not in page
     assert "mfcc" in page
+
+
+def test_snapshots_of_one_model_make_its_curve():
+    table, recipes = study([300, 600, 900])
+    last = recipes[2]
+    for recipe in recipes[:2]:
+        recipe["entry"] = {"kind": "snapshot", "of": last["name"], "updates": recipe["entry"]["updates"]}
+        recipe["inputs"] = {"model": last}
+    assert growth_part(table, recipes) == growth_part(*study([300, 600, 900]))
 
 
 def test_two_models_make_no_curve():

@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import torch
 import training_kit as kit
 
 from musicssl.artefacts import read_jsonl, write_json
@@ -84,6 +85,32 @@ def test_killed_at_random_moments_equals_uninterrupted(corpus, reference, tmp_pa
         assert kit.run_ranks(1, *arguments) == [0]
     assert kills > 0
     assert_equal_outputs(tmp_path, reference)
+
+
+def test_snapshots_are_what_the_run_passes_through_killed_or_not(corpus, reference, tmp_path):
+    """Kept encoders are those of resume states, at the end the rest is as without them, and a kill changes no byte."""
+    arguments = (kit.recipe(kit.HUBERT), *corpus)
+    whole, killed = tmp_path / "whole", tmp_path / "killed"
+    assert kit.run_ranks(1, *arguments, whole, None, (4, 9, 14)) == [0]
+    assert kit.run_ranks(1, *arguments, killed, None, (4, 9, 14), build=kit.dying_objective) == [-signal.SIGKILL]
+    state = ResumeStates(killed / "resume", arguments[0]["digest"]).load(9)["objective"]
+    assert kit.run_ranks(1, *arguments, killed, None, (4, 9, 14)) == [0]
+    assert_equal_outputs(killed, whole)
+    found, expected = (torch.load(folder / "checkpoint.pt") for folder in (whole, reference))
+    snapshots = found.pop("snapshots")
+    assert list(snapshots) == [4, 9, 14]
+    assert snapshots[9].keys() == {"encoder.weight", "encoder.bias"}
+    assert all(torch.equal(weight, state[name]) for name, weight in snapshots[9].items())
+    assert not torch.equal(snapshots[4]["encoder.weight"], snapshots[9]["encoder.weight"])
+    torch.testing.assert_close(found["objective"], expected["objective"], rtol=0, atol=0)
+
+
+def test_a_snapshot_the_run_has_passed_is_refused(corpus, tmp_path, capfd):
+    arguments = (kit.recipe(kit.HUBERT), *corpus, tmp_path)
+    assert kit.run_ranks(1, *arguments, build=kit.dying_objective) == [-signal.SIGKILL]
+    assert kit.run_ranks(1, *arguments, None, (5,)) == [1]
+    assert "holds no snapshot of update 5, which the run has passed (it is at 9)" in capfd.readouterr().err
+    assert kit.run_ranks(1, *arguments, None, (12,)) == [0]
 
 
 @pytest.fixture(scope="module")

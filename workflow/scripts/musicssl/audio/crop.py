@@ -19,7 +19,7 @@ from ..artefacts import RaggedWriter
 from ..config.recipes import Corpus
 from ..runtime import progress
 from .decode import DecodeError, mono_blocks, resampled, to_int16
-from .listing import AudioFile, Rejected
+from .listing import AudioFile, Rejected, locate
 
 SPOOL_BYTES = 1 << 26  # int16 at 16 kHz: files up to 35 minutes wait in memory
 logger = logging.getLogger(__name__)
@@ -58,7 +58,7 @@ def fill(spool: IO[bytes], file: AudioFile, recipe: Corpus) -> None:
     Raises:
         DecodeError: the file is damaged, silent, or too short for one clip.
     """
-    path, rate_hz = Path(recipe.root) / file.file, recipe.sample_rate_hz
+    path, rate_hz = locate(recipe, file.file), recipe.sample_rate_hz
     peak = num_samples = 0
     for block in resampled(mono_blocks(path), file.sample_rate_hz, rate_hz):
         if not len(block):

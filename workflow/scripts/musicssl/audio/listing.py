@@ -1,7 +1,7 @@
 """The tables of a corpus: files that are used, and files that were set aside and why.
 
 CSV as in RFC 4180, so that names with commas, quotes and line breaks survive. File names are POSIX paths relative to
-the corpus root.
+the corpus root, or begin with the name of a further root.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from ..artefacts import atomic
+from ..config.recipes import Corpus
 from ..runtime import UserError
 
 logger = logging.getLogger(__name__)
@@ -36,6 +37,12 @@ class Rejected(NamedTuple):
     file: str
     reason: str
     detail: str
+
+
+def locate(recipe: Corpus, file: str) -> Path:
+    """Return where a listed file lies."""
+    first, _, rest = file.partition("/")
+    return Path(recipe.more_roots[first], rest) if rest and first in recipe.more_roots else Path(recipe.root, file)
 
 
 def write_files(path: str | Path, files: Iterable[AudioFile]) -> None:

@@ -22,7 +22,7 @@ import soundfile
 from ..config.recipes import Corpus
 from ..runtime import UserError, progress
 from .decode import UNKNOWN_FRAMES, DecodeError, mono_blocks, require_whole
-from .listing import AudioFile, Rejected
+from .listing import AudioFile, Rejected, locate
 
 READABLE = {".aif", ".aifc", ".aiff", ".au", ".caf", ".flac", ".mp2", ".mp3", ".oga", ".ogg", ".opus"}
 READABLE |= {".rf64", ".snd", ".w64", ".wav", ".wave"}
@@ -32,24 +32,21 @@ logger = logging.getLogger(__name__)
 
 
 def scan(recipe: Corpus, num_threads: int) -> tuple[list[AudioFile], list[Rejected]]:
-    """Return the usable files of ``recipe.root`` with shard and split, and those set aside, both in order of name.
+    """Return the usable files of the corpus' roots with shard and split, and those set aside, both in order of name.
 
     Raises:
-        UserError: the root is missing, no folder, or holds no audio files.
+        UserError: a root is missing, no folder, or holds no audio files.
     """
-    root = Path(recipe.root)
-    names, rejected = find_audio(root)
-    if not names and not rejected:
-        kinds = " ".join(sorted(READABLE))
-        raise UserError(f"{root}: found no audio files, expected some of {kinds}; set root of the corpus")
+    names, rejected = _find_all(recipe)
+    find = partial(locate, recipe)
     usable: list[AudioFile] = []
     with ThreadPoolExecutor(num_threads) as pool:
-        for row in progress(pool.map(partial(inspect, root, min_file_s=recipe.min_file_s), names), len(names), "files"):
+        for row in progress(pool.map(partial(inspect, find, min_file_s=recipe.min_file_s), names), len(names), "files"):
             if isinstance(row, AudioFile):
                 usable.append(row)
             else:
                 rejected.append(row)
-        copies = duplicates(root, [f.file for f in usable], pool.map)
+        copies = duplicates(find, [f.file for f in usable], pool.map)
     rejected += [Rejected(copy, "duplicate", f"same bytes as {first}") for copy, first in copies.items()]
     usable = [f for f in usable if f.file not in copies]
     held_out = hold_out([f.file for f in usable], recipe.valid_fraction, recipe.seed)
@@ -58,6 +55,19 @@ def scan(recipe: Corpus, num_threads: int) -> tuple[list[AudioFile], list[Reject
     hours = sum(f.duration_s for f in usable) / 3600
     logger.info("%d usable files, %.2f h, %d held out; %d set aside", len(usable), hours, len(held_out), len(rejected))
     return usable, sorted(rejected)
+
+
+def _find_all(recipe: Corpus) -> tuple[list[str], list[Rejected]]:
+    """Return sorted names of all files with an audio suffix under all roots, and the folders that cannot be listed."""
+    names, rejected = [], []
+    for prefix, root in (("", recipe.root), *((f"{name}/", path) for name, path in recipe.more_roots.items())):
+        found, closed = find_audio(Path(root))
+        if not found and not closed:
+            kinds = " ".join(sorted(READABLE))
+            raise UserError(f"{root}: found no audio files, expected some of {kinds}; set root of the corpus")
+        names += [prefix + name for name in found]
+        rejected += [row._replace(file=prefix + row.file) for row in closed]
+    return sorted(names), rejected
 
 
 def find_audio(root: Path) -> tuple[list[str], list[Rejected]]:
@@ -95,13 +105,13 @@ def printable(name: str) -> str:
     return os.fsencode(name).decode(errors="backslashreplace")
 
 
-def inspect(root: Path, name: str, *, min_file_s: float) -> AudioFile | Rejected:
+def inspect(find: Callable[[str], Path], name: str, *, min_file_s: float) -> AudioFile | Rejected:
     """Return what the header of one file says, or why the file cannot be used."""
     try:
         name.encode()
     except UnicodeEncodeError:
         return Rejected(printable(name), "name", "not UTF-8; rename the file")
-    path = root / name
+    path = find(name)
     try:
         info = path.stat()
         if not stat.S_ISREG(info.st_mode):
@@ -130,26 +140,26 @@ def _inspect_header(name: str, header: Any, path: Path, min_file_s: float) -> Au
     return AudioFile(name, duration_s, header.samplerate, header.channels, 0, "train")
 
 
-def duplicates(root: Path, names: Sequence[str], run: Callable = map) -> dict[str, str]:
+def duplicates(find: Callable[[str], Path], names: Sequence[str], run: Callable = map) -> dict[str, str]:
     """Return files whose bytes equal those of an earlier one, each with that first file.
 
     Sizes are compared first, then the hash of the first bytes, then that of all bytes.
 
     Args:
-        root: folder of the files.
-        names: sorted relative paths.
+        find: returns where a named file lies.
+        names: sorted.
         run: ``map`` or that of a thread pool.
     """
 
     def size(name: str) -> int:
-        return (root / name).stat().st_size
+        return find(name).stat().st_size
 
     def head(name: str) -> bytes:
-        with (root / name).open("rb") as stream:
+        with find(name).open("rb") as stream:
             return hashlib.sha256(stream.read(HEAD_BYTES)).digest()
 
     def whole(name: str) -> bytes:
-        with (root / name).open("rb") as stream:
+        with find(name).open("rb") as stream:
             return hashlib.file_digest(stream, "sha256").digest()
 
     groups = [list(names)]

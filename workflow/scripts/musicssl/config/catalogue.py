@@ -78,7 +78,22 @@ class Catalogue:
     @cached_property
     def trained(self) -> list[str]:
         """Models with optimizer updates: the ablation branches."""
-        return [name for name, values in self.entries["models"].items() if values.get("updates", 0) > 0]
+        table = self.entries["models"].items()
+        return [name for name, values in table if "optimizer" in values and values["updates"] > 0]
+
+    @cached_property
+    def snapshots(self) -> list[str]:
+        """Trained models as they were after some of their updates."""
+        return [name for name, values in self.entries["models"].items() if values["kind"] == "snapshot"]
+
+    def run_of(self, model: str) -> str:
+        """Return the model whose training makes a model: a snapshot's, else itself."""
+        return self.entry("models", model).get("of", model)
+
+    def kept_updates(self, model: str) -> list[int]:
+        """Return the updates after which a model's training keeps a snapshot, ascending."""
+        table = self.entries["models"]
+        return sorted(table[name]["updates"] for name in self.snapshots if table[name]["of"] == model)
 
     @cached_property
     def floors(self) -> list[str]:
@@ -97,7 +112,8 @@ class Catalogue:
         The random twin is the untrained encoder of the same paradigm.
         """
         table = self.entries["models"]
-        kind = table[model].get("paradigm", table[model]["kind"])
+        entry = table[self.run_of(model)]
+        kind = entry.get("paradigm", entry["kind"])
         found = {}
         for name in self.floors:
             role = {"mfcc-floor": "mfcc", "constant-floor": "constant", kind: "random"}.get(table[name]["kind"])
@@ -120,14 +136,17 @@ class Catalogue:
             return list(found)
         if key != "branches":
             return self.names(noun)
-        asked = {model for study in self.selected("studies") for model in self.entry("studies", study)["models"]}
+        asked = {
+            self.run_of(model) for study in self.selected("studies") for model in self.entry("studies", study)["models"]
+        }
         return [model for model in self.trained if model in asked]
 
     def rows(self, study: str) -> list[str]:
-        """Return the models of a study that this run builds, then the floors."""
+        """Return the models of a study that this run builds, with snapshots of chosen branches, then the floors."""
         chosen = set(self.selected("branches"))
         table = self.entries["models"]
-        models = [m for m in self.entry("studies", study)["models"] if m in chosen or table[m]["kind"] == "released"]
+        asked = self.entry("studies", study)["models"]
+        models = [m for m in asked if self.run_of(m) in chosen or table[m]["kind"] == "released"]
         return models + [name for name in self.floors if name not in models]
 
     def sharing(self, dataset: str) -> list[str]:
@@ -156,6 +175,10 @@ class Catalogue:
         """Return the fields of an entry that say where or how visibly it runs; no recipe holds them."""
         entry = self.entry(noun, name)
         return {key: value for key, value in entry.items() if key not in deciding(class_of(noun, entry), entry)}
+
+    def roots_of(self, corpus: str) -> dict[str, Any]:
+        """Return where a corpus' audio lies."""
+        return {key: self.entry("corpora", corpus)[key] for key in ("root", "more_roots")}
 
     def root_of(self, task: str) -> dict[str, Any]:
         """Return where a task's dataset lies."""
@@ -206,6 +229,8 @@ class Catalogue:
         entry = self.entry("models", name)
         decides = deciding(recipes.BY_KIND[entry["kind"]], entry)
         inputs = {}
+        if "of" in entry:
+            inputs["model"] = self.recipe("models", decides.pop("of"))
         if "corpus" in entry:
             inputs["corpus"] = self.recipe("corpora", decides.pop("corpus"))
         for role, labels in zip(("labels", *entry.get("more_labels", ())), label_sets(entry)):

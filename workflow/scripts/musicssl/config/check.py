@@ -151,6 +151,8 @@ def relations(entries: Entries) -> list[str]:
     for name, values in entries["models"].items():
         if "architecture" in values:
             problems += [f"models.{name}.{text}" for text in pretraining_problems(values, entries)]
+        if "of" in values:
+            problems += [f"models.{name}.{text}" for text in snapshot_problems(values, entries["models"])]
     for name, values in entries["tasks"].items():
         if not values["root"]:
             problems.append(f"tasks.{name}.root: missing; name the folder of the dataset")
@@ -173,6 +175,7 @@ def unknown_references(entries: Entries, names: Mapping[str, set[str]]) -> list[
     problems = []
     pointers = [("labels", "features", "features"), ("features", "model", "models"), ("features", "parts", "features")]
     pointers += [("models", "corpus", "corpora"), ("models", "labels", "labels"), ("models", "more_labels", "labels")]
+    pointers += [("models", "of", "models")]
     pointers += [("studies", "models", "models"), ("studies", "tasks", "tasks")]
     for noun, key, target in pointers:
         for name, values in entries[noun].items():
@@ -188,8 +191,9 @@ def circles(entries: Entries) -> list[str]:
     """Return models whose labels depend on themselves."""
 
     def chains(seen: list[str]) -> Iterator[str]:
-        for labels in label_sets(entries["models"][seen[-1]]):
+        for labels in label_sets(trained_as(entries["models"], seen[-1])):
             model = entries["features"][entries["labels"][labels]["features"]].get("model")
+            model = model and entries["models"][model].get("of", model)
             if model in seen:
                 yield f"models.{seen[0]}.labels: {' <- '.join([*seen, model])} is a circle"
             elif model:
@@ -203,6 +207,21 @@ def label_sets(model: Mapping[str, Any]) -> list[str]:
     return [model["labels"], *model["more_labels"]] if "labels" in model else []
 
 
+def trained_as(models: Mapping[str, dict[str, Any]], name: str) -> dict[str, Any]:
+    """Return the entry whose training makes a model: a snapshot's, else its own."""
+    return models[models[name].get("of", name)]
+
+
+def snapshot_problems(values: dict[str, Any], models: Mapping[str, dict[str, Any]]) -> list[str]:
+    """Return what is wrong with a snapshot whose model exists."""
+    of = models[values["of"]]
+    if "optimizer" not in of:
+        return [f"of: {values['of']} is of kind {of['kind']}, expected hubert or data2vec"]
+    if not 0 < values["updates"] < of["updates"]:
+        return [f"updates: {values['updates']} is not between 0 and the {of['updates']} of {values['of']}"]
+    return []
+
+
 def feature_problems(values: dict[str, Any], entries: Entries) -> list[str]:
     """Return what does not fit inside one features entry, or between it and what it is made of."""
     problems = []
@@ -212,7 +231,7 @@ def feature_problems(values: dict[str, Any], entries: Entries) -> list[str]:
     if not 0 < values["sample_fraction"] <= 1:
         problems.append(f"sample_fraction: {values['sample_fraction']} is not a share above 0, at most 1")
     if values["kind"] == "layer":
-        layers = entries["models"][values["model"]].get("architecture", {}).get("num_layers", 0)
+        layers = trained_as(entries["models"], values["model"]).get("architecture", {}).get("num_layers", 0)
         if not 1 <= values["layer"] <= layers:
             problems.append(f"layer: {values['layer']}, but {values['model']} has {layers} layers")
     for part in values.get("parts", {}):

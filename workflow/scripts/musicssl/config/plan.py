@@ -82,7 +82,8 @@ class Planner:
 
     def model(self, name: str) -> Iterator[Stage]:
         """Yield everything a model needs, then the model."""
-        entry = recipes.build_kind(self.catalogue.entry("models", name))
+        run = self.catalogue.run_of(name)
+        entry = recipes.build_kind(self.catalogue.entry("models", run))
         if not isinstance(entry, recipes.Pretraining):
             return
         parameters = num_parameters(entry.architecture)
@@ -94,14 +95,15 @@ class Planner:
             teacher = isinstance(entry, recipes.Data2vec)
             flops = train_step(entry.architecture, entry.crop_s, teacher) * entry.batch.global_s * entry.updates
             cpu_h, gpu_h = self.network(flops)
+            kept = len(self.catalogue.kept_updates(run))
             states = 16 + 4 * teacher  # bytes a parameter: weights, gradients, two moments, teacher; all fp32
             yield Stage(
                 rule="pretrain",
-                name=name,
+                name=run,
                 cpu_h=cpu_h,
                 gpu_h=gpu_h,
                 memory_gb=BASE_GB["torch"] + (states * parameters + activation_bytes(entry)) / 1e9,
-                disk_gb=(2 * (states - 4) + 4 + 4 * teacher) * parameters / 1e9,
+                disk_gb=(2 * (states - 4) + 4 + 4 * teacher + 4 * kept) * parameters / 1e9,
             )
         yield Stage(
             rule="export_model",
@@ -167,7 +169,7 @@ class Planner:
         """Return width, bytes a value, core seconds an hour, operations a second of audio and memory of features."""
         clip_gb = 120 * 16000 * 4 / 1e9
         if features["kind"] == "layer":
-            source = recipes.build_kind(self.catalogue.entry("models", features["model"]))
+            source = recipes.build_kind(self.catalogue.entry("models", self.catalogue.run_of(features["model"])))
             assert isinstance(source, recipes.Pretraining)
             size = source.architecture
             flops = front_end(size, corpus["clip_s"]) + context_network(size, corpus["clip_s"], features["layer"])
@@ -179,7 +181,7 @@ class Planner:
 
     def embeddings(self, model: str, tasks: Sequence[str]) -> Iterator[Stage]:
         """Yield the states of a model on every dataset of some tasks; each file is embedded once for all of them."""
-        entry = recipes.build_kind(self.catalogue.entry("models", model))
+        entry = recipes.build_kind(self.catalogue.entry("models", self.catalogue.run_of(model)))
         if not isinstance(entry, recipes.Pretraining):
             return
         size = entry.architecture

@@ -19,6 +19,8 @@ from typing import Any, ClassVar, Literal
 
 def where(default: Any) -> Any:
     """Return a field that locates or displays work: it has a default, and stays out of recipes and digests."""
+    if isinstance(default, dict):
+        return field(default_factory=default.copy, metadata={"digest": False})
     return field(default=default, metadata={"digest": False})
 
 
@@ -34,9 +36,13 @@ class Recipe:
 
 @dataclass(frozen=True, kw_only=True)
 class Corpus(Recipe):
-    """Audio for pre-training, cut into clips and stored as int16 shards."""
+    """Audio for pre-training, cut into clips and stored as int16 shards.
+
+    Files are named by their path under ``root``, or by a name in ``more_roots`` and their path under that folder.
+    """
 
     root: str = where("")
+    more_roots: dict[str, str] = where({})
     annotations: str = where("")
     hours: float = where(0.0)
     sample_rate_hz: int
@@ -276,6 +282,15 @@ class Released(Recipe):
 
 
 @dataclass(frozen=True, kw_only=True)
+class Snapshot(Recipe):
+    """A trained model as it was after some of its updates."""
+
+    kind: Literal["snapshot"]
+    of: str
+    updates: int
+
+
+@dataclass(frozen=True, kw_only=True)
 class MfccFloor(Recipe):
     """Mean and standard deviation of MFCCs: what no learning gives."""
 
@@ -376,7 +391,7 @@ class Miniature(Recipe):
 
 
 FEATURES = MfccFeatures | ChromaFeatures | CqtFeatures | CombinedFeatures | LayerFeatures
-MODELS = Hubert | Data2vec | Released | MfccFloor | ConstantFloor
+MODELS = Hubert | Data2vec | Snapshot | Released | MfccFloor | ConstantFloor
 BY_KIND: dict[str, type[Recipe]] = {
     "mfcc": MfccFeatures,
     "chroma": ChromaFeatures,
@@ -385,6 +400,7 @@ BY_KIND: dict[str, type[Recipe]] = {
     "layer": LayerFeatures,
     "hubert": Hubert,
     "data2vec": Data2vec,
+    "snapshot": Snapshot,
     "released": Released,
     "mfcc-floor": MfccFloor,
     "constant-floor": ConstantFloor,
@@ -415,6 +431,11 @@ def build(cls: Any, values: Any) -> Any:
         return values
     hints = typing.get_type_hints(cls)
     return typing.cast(type, cls)(**{name: build(hints.get(name), value) for name, value in values.items()})
+
+
+def training_of(model: dict[str, Any]) -> dict[str, Any]:
+    """Return the recipe of the training that made a model, given the model's: a snapshot's input, else its own."""
+    return typing.cast(dict[str, Any], model["inputs"].get("model", model))
 
 
 def build_kind(values: dict[str, Any]) -> Recipe:

@@ -122,17 +122,24 @@ def model_card(encoder: Encoder, recipe: Hubert | Data2vec | Released, card: dic
     )
 
 
-def trained_encoder(checkpoint: str | Path, recipe: Hubert | Data2vec) -> Encoder:
+def trained_encoder(checkpoint: str | Path, recipe: Hubert | Data2vec, update: int | None = None) -> Encoder:
     """Return the encoder in a training checkpoint, in evaluation mode.
 
     Args:
-        checkpoint: torch file whose ``objective`` holds an objective's ``state_dict``.
+        checkpoint: torch file whose ``objective`` holds an objective's ``state_dict``, and ``snapshots`` earlier ones.
         recipe: what trained it.
+        update: of the snapshot to return; the last when ``None``.
 
     Raises:
         UserError: the weights are not those of the recipe.
     """
-    state = torch.load(checkpoint, map_location="cpu", weights_only=True, mmap=True)["objective"]
+    stored = torch.load(checkpoint, map_location="cpu", weights_only=True, mmap=True)
+    if update is not None and update not in stored.get("snapshots", {}):
+        raise UserError(
+            f"{checkpoint}: found no snapshot of update {update}, expected what the models table asks for; "
+            "run the workflow to train it again"
+        )
+    state = stored["objective"] if update is None else stored["snapshots"][update]
     weights = {key.removeprefix("encoder."): value for key, value in state.items() if key.startswith("encoder.")}
     encoder = empty_encoder(recipe.kind, recipe.architecture)
     try:

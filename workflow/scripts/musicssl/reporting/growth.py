@@ -1,10 +1,11 @@
-"""How scores grow with training: a study whose models differ in their number of updates, drawn against it."""
+"""How scores grow with training: a study of models, or of one model's snapshots, after ever more updates."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from ..config.recipes import training_of
 from .markup import Child, Markup, figure, grid, join, tag
 from .studies import METRIC_NAMES, Column, StudyTable
 from .svg import Series, legend, line_chart
@@ -12,7 +13,7 @@ from .svg import Series, legend, line_chart
 LEAST = 3  # trained models of one kind that make a curve
 NAMES = {"hubert": "MusicHuBERT", "data2vec": "Music2Vec"}
 KEY = (
-    "Each point is a model trained for so many updates, with a schedule of its own; 0 is the untrained twin. "
+    "Each point is an encoder after so many updates; 0 is the untrained twin. "
     "Pre-training is worth something on a task from where its line stays above its first point and the dashed lines."
 )
 
@@ -24,7 +25,9 @@ def growth_part(table: StudyTable, recipes: Sequence[Mapping[str, Any]]) -> Mark
         table: of the study.
         recipes: of all artefacts of the run; the models' say kind and updates.
     """
-    entries = {recipe["name"]: recipe["entry"] for recipe in recipes if recipe["noun"] == "models"}
+    models = [recipe for recipe in recipes if recipe["noun"] == "models"]
+    kinds = {m["name"]: training_of(m)["entry"]["kind"] for m in models}
+    entries = {m["name"]: m["entry"] | {"kind": kinds[m["name"]]} for m in models}
     curves = {kind: ordered(table, entries, kind) for kind in NAMES}
     curves = {kind: models for kind, models in curves.items() if sum(u > 0 for u, _ in models) >= LEAST}
     if not curves:

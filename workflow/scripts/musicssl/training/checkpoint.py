@@ -67,6 +67,11 @@ def save(path: Path, value: Any) -> dict[str, int]:
     return {"size": checked.size, "crc32": checked.crc}
 
 
+def load(path: Path) -> Any:
+    """Read tensors and plain values onto the CPU."""
+    return torch.load(path, map_location="cpu", weights_only=True)
+
+
 @dataclass(frozen=True)
 class ResumeStates:
     """The resume states of one run.
@@ -134,7 +139,7 @@ class ResumeStates:
 
     def load(self, update: int) -> dict[str, Any]:
         """Read a state onto the CPU."""
-        return torch.load(self.path(update), map_location="cpu", weights_only=True)
+        return load(self.path(update))
 
     def delete(self) -> None:
         """Remove the folder; the run is finished. Killed in between, no half of a state is left under its name."""

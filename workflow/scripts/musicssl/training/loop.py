@@ -6,6 +6,7 @@ import contextlib
 import logging
 import math
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -28,9 +29,9 @@ logger = logging.getLogger(__name__)
 class Run:
     """One training run, held together by the states it saves."""
 
-    def __init__(self, trainer: Trainer, digest: str, out: Path) -> None:
-        """Args: trainer at its initial weights, digest of the recipe, folder of the model."""
-        self.trainer, self.digest, self.out = trainer, digest, out
+    def __init__(self, trainer: Trainer, digest: str, out: Path, snapshots: Sequence[int] = ()) -> None:
+        """Args: trainer at its initial weights, digest of the recipe, folder of the model, updates to keep."""
+        self.trainer, self.digest, self.out, self.snapshots = trainer, digest, out, snapshots
         self.recipe, self.world = trainer.recipe, trainer.world
         self.states = ResumeStates(out / "resume", digest)
         self.guard = Guard(self.recipe, self.states.folder)
@@ -65,7 +66,8 @@ class Run:
             log = done % self.recipe.log_every == 0 or done == updates
             validate = done % self.recipe.valid_every == 0 or done == updates
             save = done % self.recipe.checkpoint_every == 0 and done < updates
-            if log or validate or save or stop:
+            keep = done in self.snapshots
+            if log or validate or save or keep or stop:
                 stop |= self._review(report)
                 unseen = None
             if log:
@@ -73,6 +75,8 @@ class Run:
             before = time.perf_counter()
             if validate:
                 self._validate(done)
+            if keep:
+                self.world.on_main(lambda: self._keep(done))  # noqa: B023 it runs at once
             if save or (stop and done < updates):
                 self._save(done)
             meter.skip(time.perf_counter() - before)
@@ -136,6 +140,24 @@ class Run:
         self.guard.saved = update
         logger.info("state after update %d saved in %s", update, self.states.folder)
 
+    def _keep(self, update: int) -> None:
+        """Save the encoder beside the resume states, until the run is done."""
+        path = self._snapshot(update)
+        weights = {name: value for name, value in self.trainer.weights().items() if name.startswith("encoder.")}
+        try:
+            checkpoint.save(path, weights)
+        except OSError as error:
+            raise self._unwritten(path, error) from error
+
+    def _snapshot(self, update: int) -> Path:
+        return self.states.folder / f"snapshot-{update:09d}.pt"
+
+    def _unwritten(self, path: Path, error: OSError) -> UserError:
+        return UserError(
+            f"{path}: could not be written ({error.strerror}); the states in {self.states.folder} are untouched; free "
+            "space or quota there and run the same command again"
+        )
+
     def _resume(self) -> int:
         """Load the newest good state, if any; return the updates done."""
         found = self.world.on_main(self.states.latest)
@@ -143,6 +165,12 @@ class Run:
         if found is not None:
             update, about = found
             self._restore(update)
+            absent = [kept for kept in self.snapshots if kept <= update and not self._snapshot(kept).exists()]
+            if absent:
+                raise UserError(
+                    f"{self.states.folder}: holds no snapshot of update {absent[0]}, which the run has passed (it is "
+                    f"at {update}); take that entry out of the models table, or delete the folder to train anew"
+                )
             self.guard.saved = update
             logger.info("resumed after update %d of %d from %s", update, self.recipe.updates, self.states.folder)
             if about != self._about():
@@ -172,13 +200,12 @@ class Run:
         """Write the outputs, then drop the resume states."""
         self._board.close()
         value = {"objective": self.trainer.weights(), "digest": self.digest, "update": self.recipe.updates}
+        if self.snapshots:
+            value["snapshots"] = {update: checkpoint.load(self._snapshot(update)) for update in self.snapshots}
         try:
             checkpoint.save(self.out / "checkpoint.pt", value)
             for name, journal in self._journals.items():
                 journal.finish(self.out / f"{name}.jsonl")
         except OSError as error:
-            raise UserError(
-                f"{self.out}: outputs could not be written ({error.strerror}); the states in {self.states.folder} are "
-                "untouched; free space or quota there and run the same command again"
-            ) from error
+            raise self._unwritten(self.out, error) from error
         self.states.delete()

@@ -25,12 +25,17 @@ logger = logging.getLogger(__name__)
 
 
 def pretrain(
-    recipe: dict[str, Any], audio: Path | None, labels: Sequence[Path], out: Path, micro_batch_s: float | None = None
+    recipe: dict[str, Any],
+    audio: Path | None,
+    labels: Sequence[Path],
+    out: Path,
+    micro_batch_s: float | None = None,
+    snapshots: Sequence[int] = (),
 ) -> None:
     """Train one model, or go on where an earlier call of the same recipe was stopped.
 
-    Writes ``checkpoint.pt`` (``{"objective", "digest", "update"}``), ``metrics.jsonl`` and ``speed.jsonl`` into
-    ``out``. Until then the state lives in ``out/resume``.
+    Writes ``checkpoint.pt`` (``{"objective", "digest", "update"}``, and ``"snapshots"``, encoders by update, where some
+    are asked for), ``metrics.jsonl`` and ``speed.jsonl`` into ``out``. Until then the state lives in ``out/resume``.
 
     Args:
         recipe: of the model: ``name``, ``digest``, ``entry``, ``inputs``.
@@ -38,6 +43,7 @@ def pretrain(
         labels: a folder of label shards for each label set of a HuBERT.
         out: folder of the model.
         micro_batch_s: seconds of audio in one forward pass; the recipe's group when ``None``.
+        snapshots: updates after which the encoder is kept beside the one at the end.
 
     Raises:
         UserError: data, recipe or saved state do not fit; the disk is full; training diverged.
@@ -61,7 +67,7 @@ def pretrain(
         if entry.compile == "layers":
             objective.compile_layers()
         _announce(entry, sizes, world)
-        Run(Trainer(entry, objective, batches, world), recipe["digest"], out).go()
+        Run(Trainer(entry, objective, batches, world), recipe["digest"], out, snapshots).go()
     finally:
         distributed.stop()
 
