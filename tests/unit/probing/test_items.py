@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+import mir_eval
 import numpy as np
 import pytest
 import torch
@@ -9,6 +10,7 @@ from probing_kit import CLASSES, examples, protocol, write_task
 
 from musicssl.artefacts import RaggedWriter
 from musicssl.config.recipes import Task, Windows
+from musicssl.probing.beats import BeatTracker
 from musicssl.probing.fit import Batches
 from musicssl.probing.items import beat_frames, cut_name, load_examples, read_items, spans
 from musicssl.runtime import UserError
@@ -22,6 +24,38 @@ def test_beats_mark_the_frame_with_the_nearest_centre_and_its_neighbours():
         nearest = np.abs(centres - time).argmin()
         assert marked.tolist() == [nearest - 1, nearest, nearest + 1]
     assert np.flatnonzero(beat_frames([-5.0, 0.0, 2.0, 9.0], 100, 50, 0.0125)).tolist() == [0, 98, 99]
+
+
+def test_neighbours_may_be_tapered_and_frames_counted_from_their_start(tmp_path):
+    # frame i is centred at i / 50 + 0.0125 s, so frame 25 (0.5125 s) is nearest to 0.51 s and frame 26 to 0.53 s
+    tapered = beat_frames([0.51, 0.53], 100, 50, 0.0125, 0.5)
+    assert {int(i): float(tapered[i]) for i in np.flatnonzero(tapered)} == {24: 0.5, 25: 1.0, 26: 1.0, 27: 0.5}
+    write_task(tmp_path, "beats")
+    paths = tmp_path / "items.csv", tmp_path / "embeddings.npy"
+
+    def load(**options):
+        return load_examples(*paths, "embedding", replace(task_of("beats"), options=options), 0)
+
+    plain, starts, soft = load(), load(frame_times="start"), load(neighbours=0.5)
+    first = read_items(paths[0])[0].target[0]
+    assert (plain.frame_offset_s, starts.frame_offset_s) == (0.0125, 0.0)
+    assert np.flatnonzero(starts.targets[:, 0])[1] == round(first * 50)
+    assert np.flatnonzero(plain.targets[:, 0])[1] == round((first - 0.0125) * 50)
+    assert set(soft.targets.flatten().tolist()) == {0.0, 0.5, 1.0}
+    for options, name in (({"neighbours": "wide"}, "neighbours"), ({"frame_times": "end"}, "frame_times")):
+        with pytest.raises(UserError, match=rf"options.{name}: found '.*expected .*correct the task"):
+            load(**options)
+
+
+def test_tapered_neighbours_lift_the_ceiling_of_the_decoder_at_20_ms():
+    """The reference measures 76.9 for flat and 96.7 for peaked targets on GTZAN, 96.8 and 97.5 at 70 ms."""
+    beats = [np.arange(0.3, 29.5, 60 / bpm) for bpm in (73.3, 88.1, 101.7, 119.3, 131.9, 143.7)]
+    tracker, found = BeatTracker(50.0, 0.0125), {}
+    for neighbours in (1.0, 0.5):
+        answers = [tracker(beat_frames(times, 1499, 50.0, 0.0125, neighbours)) for times in beats]
+        found[neighbours] = [mir_eval.beat.f_measure(*pair, f_measure_threshold=0.0201) for pair in zip(beats, answers)]
+    assert np.mean(found[0.5]) > 0.95
+    assert np.mean(found[1.0]) < np.mean(found[0.5]) - 0.1
 
 
 def test_spans_are_consecutive():

@@ -9,7 +9,7 @@ from probing_kit import METRICS, NUM_STATES, protocol, write_task
 
 from musicssl.config.recipes import Task, Windows
 from musicssl.probing.protocol import compare, probe, read_predictions, write_probe
-from musicssl.probing.scoring import Units, average_rows, scores_of, trivial_outputs
+from musicssl.probing.scoring import Units, average_rows, best_rule, by_rule, scores_of, trivial_outputs
 from musicssl.runtime import UserError
 
 CPU = torch.device("cpu")
@@ -109,6 +109,30 @@ def test_keys_are_decided_by_song(tmp_path):
     assert len(units) == 18
     assert outputs[0].shape == (18, 24)
     assert units.ids == units.groups
+
+
+def test_four_rules_make_a_song_of_its_clips():
+    logits = np.array([[2.0, 1.9, 0, 0], [2.0, 1.9, 0, 0], [-9, 1.9, 10, -9], [-9, 1.9, -9, 3], [0, 0, 0, 9]])
+    answers = {rule: out.argmax(axis=1).tolist() for rule, out in by_rule(logits, np.array([1, 1, 1, 1, 0]), 2).items()}
+    # song 1: class 0 wins two clips, class 2 holds the largest logit (and 1.12 of probability against 1.08 of class 1)
+    assert answers == {"vote": [3, 0], "max logit": [3, 2], "mean logit": [3, 1], "mean probability": [3, 2]}
+
+
+def test_the_rule_that_validation_prefers_decides():
+    truth = Units("key", [f"k{i}" for i in range(24)], list("ab"), list("ab"), np.array([0, 0]))
+    logits = np.zeros((6, 24), np.float32)
+    logits[:, 0], logits[[2, 5], 3] = 1.0, 9.0  # two of three clips say 0, the third is sure of another
+    owners = np.repeat([0, 1], 3)
+    assert best_rule(truth, logits, owners) == "vote"
+    assert best_rule(Units("key", truth.classes, truth.ids, truth.groups, np.array([3, 3])), logits, owners) != "vote"
+
+
+def test_keys_are_scored_by_the_chosen_rule_too(tmp_path):
+    found = run(tmp_path, "key")
+    assert {row["rule"] for row in found["chosen"]} <= {"mean logit", "mean probability", "vote", "max logit"}
+    assert found["metrics"]["key_score_rule"]["mean"] > 0.85
+    assert found["floor"]["key_score_rule"] == found["floor"]["key_score"]
+    assert "rule" not in run(tmp_path, "multiclass", task_of("multiclass", max_epochs=2))["chosen"][0]
 
 
 def test_recordings_are_scored_beside_their_segments():

@@ -6,7 +6,7 @@ import csv
 import json
 import logging
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -135,7 +135,9 @@ def load_examples(items_path: str | Path, store: str | Path, digest: str, task: 
         logger.warning("%d items have no states and are left out", len(listed) - len(items))
     lengths = shard.lengths()[rows]
     rate, offset = shard.attrs["frame_rate_hz"], shard.attrs["frame_offset_s"]
-    targets = row_targets([item.target for item in items], lengths, task.kind, rate, offset)
+    neighbours, starts = beat_options(task.options)
+    offset = 0.0 if starts and task.kind == "beats" else offset
+    targets = row_targets([item.target for item in items], lengths, task.kind, rate, offset, neighbours)
     num_outputs = num_classes if task.kind in ("multiclass", "key") else targets.shape[1]
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="The given NumPy array is not writ")
@@ -144,22 +146,43 @@ def load_examples(items_path: str | Path, store: str | Path, digest: str, task: 
     return Examples(items, states, places, targets, np.cumsum([0, *lengths]), num_outputs, rate, offset)
 
 
-def row_targets(targets: Sequence[Any], lengths: Ints, kind: str, rate_hz: float, offset_s: float) -> Tensor:
-    """Return the target of each row: the item's own, or for beats whether the frame is within one of a beat's."""
+def beat_options(options: Mapping[str, Any]) -> tuple[float, bool]:
+    """Return the target of a beat frame's neighbours, 1 in the paper, and whether frames stand for their starts.
+
+    A flat plateau makes the beat tracker answer its first frame, so tapered neighbours (0.5) gain most at 20 ms.
+
+    Raises:
+        UserError: ``neighbours`` is not a number from 0 to 1, or ``frame_times`` neither ``centre`` nor ``start``.
+    """
+    neighbours, times = options.get("neighbours", 1.0), options.get("frame_times", "centre")
+    if not (isinstance(neighbours, (int, float)) and 0 <= neighbours <= 1):
+        raise UserError(f"options.neighbours: found {neighbours!r}, expected 0 to 1, such as 0.5; correct the task")
+    if times not in ("centre", "start"):
+        raise UserError(f"options.frame_times: found {times!r}, expected centre or start; correct the task")
+    return float(neighbours), times == "start"
+
+
+def row_targets(
+    targets: Sequence[Any], lengths: Ints, kind: str, rate_hz: float, offset_s: float, neighbours: float
+) -> Tensor:
+    """Return the target of each row: the item's own, or for beats that of :func:`beat_frames`."""
     if kind == "beats":
-        frames = [beat_frames(times, int(n), rate_hz, offset_s) for times, n in zip(targets, lengths)]
+        frames = [beat_frames(times, int(n), rate_hz, offset_s, neighbours) for times, n in zip(targets, lengths)]
         return torch.from_numpy(np.concatenate(frames))[:, None]
     values = np.asarray(targets, dtype=np.int64 if kind in ("multiclass", "key") else np.float32)
     return torch.from_numpy(np.repeat(values, lengths, axis=0))
 
 
-def beat_frames(times_s: npt.ArrayLike, num_frames: int, rate_hz: float, offset_s: float) -> npt.NDArray[np.float32]:
-    """Return (frames,) with 1 at the frame whose centre is nearest to each beat and at its two neighbours.
+def beat_frames(
+    times_s: npt.ArrayLike, num_frames: int, rate_hz: float, offset_s: float, neighbours: float = 1.0
+) -> npt.NDArray[np.float32]:
+    """Return (frames,) with 1 at the frame whose centre is nearest to each beat, and ``neighbours`` beside it.
 
-    Source: the paper, section 3.3; frame i is centred at ``i / rate_hz + offset_s``.
+    Source: the paper, section 3.3 (neighbours 1); frame i is centred at ``i / rate_hz + offset_s``.
     """
     out = np.zeros(num_frames, np.float32)
     nearest = np.rint((np.asarray(times_s, np.float64) - offset_s) * rate_hz).astype(np.int64)
-    for frame in (nearest - 1, nearest, nearest + 1):
-        out[frame[(frame >= 0) & (frame < num_frames)]] = 1.0
+    for shift, value in ((-1, neighbours), (1, neighbours), (0, 1.0)):
+        frame = nearest + shift
+        out[frame[(frame >= 0) & (frame < num_frames)]] = value
     return out

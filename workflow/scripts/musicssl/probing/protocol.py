@@ -32,6 +32,8 @@ from .metrics import plain
 from .scoring import (
     Units,
     average_rows,
+    best_rule,
+    by_rule,
     class_scores,
     decode_beats,
     require_scorable,
@@ -86,6 +88,8 @@ def probe(
         "curves": fitted.curves,
         "chosen": _chosen(fitted, chosen),
     }
+    if kind == "key":
+        _add_chosen_rule(metrics, data, classes, fitted, chosen, raw, (units, owners), task.probe.num_bootstraps)
     for key in task.metrics:
         found = metrics["metrics"][key]
         logger.info("%s: %.4f [%.4f, %.4f], trivial %.4f", key, *(found[k] for k in ("mean", "low", "high")),
@@ -118,6 +122,22 @@ def _answers(data: Examples, units: Units, owners: npt.NDArray[np.int64], raw: n
     beats = [decode_beats(one[:, 0], owners, tracker, len(units)) for one in progress(raw, len(raw), "seeds decoded")]
     share = float(data.targets[data.rows_of(data.of_split("train"))].mean())
     return beats, trivial_beats(np.bincount(owners).tolist(), share, tracker)
+
+
+def _add_chosen_rule(
+    metrics: dict[str, Any], data: Examples, classes: list[str], fitted: Fitted, chosen: Sequence[int],
+    raw: npt.NDArray[np.float32], test: tuple[Units, npt.NDArray[np.int64]], num_bootstraps: int,
+) -> None:  # fmt: skip
+    """Add ``key_score_rule``: the key score under the rule, of those for a song's clips, that validation prefers."""
+    units, owners = test
+    valid, valid_owners = units_of(data, "key", classes, "valid")
+    on_valid = predict(fitted.heads, data, data.rows_of(data.of_split("valid")))[chosen].cpu().numpy()
+    rules = [best_rule(valid, logits, valid_owners) for logits in on_valid]
+    outputs = [by_rule(logits, owners, len(units))[rule] for logits, rule in zip(raw, rules)]
+    metrics["metrics"]["key_score_rule"] = summarise(units, outputs, num_bootstraps)["key_score"]
+    metrics["floor"]["key_score_rule"] = metrics["floor"]["key_score"]
+    for row, rule in zip(metrics["chosen"], rules):
+        row["rule"] = rule
 
 
 def summarise(units: Units, outputs: Sequence[Any], num_bootstraps: int) -> dict[str, dict[str, Any]]:

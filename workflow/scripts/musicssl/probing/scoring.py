@@ -1,7 +1,8 @@
 """What a task's outputs are worth: which units are scored, by which metrics, beside which trivial answer.
 
-A unit is an item, for keys a song: the outputs of its clips are averaged first (reference: MARBLE v2). Outputs are
-logits, predicted values or, for beats, the activation of each frame, which the beat tracker turns into times.
+A unit is an item, for keys a song: the outputs of its clips are averaged first (reference: MARBLE v2), and a further
+score takes the rule that validation prefers. Outputs are logits, predicted values or, for beats, the activation of each
+frame, which the beat tracker turns into times.
 
 Axes: U units, C classes or outputs, F frames.
 """
@@ -77,6 +78,28 @@ def average_rows(outputs: Outputs, owners: Ints, num_units: int) -> Outputs:
     order = np.argsort(owners, kind="stable")
     sums = np.add.reduceat(outputs[:, order].astype(np.float64), np.cumsum(counts) - counts, axis=1)
     return (sums / counts[:, None]).astype(np.float32)
+
+
+def by_rule(logits: Outputs, owners: Ints, num_units: int) -> dict[str, Outputs]:
+    """Return the outputs (U, C) of songs by each rule that makes one answer of its clips' logits (rows, C).
+
+    Source: jukemir (Castellon et al., ISMIR 2021) and MARBLE v1, which choose one of the four on validation.
+    """
+    peaks = np.full((num_units, logits.shape[1]), -np.inf, np.float32)
+    np.maximum.at(peaks, owners, logits)
+    powers = np.exp(logits - logits.max(axis=1, keepdims=True))
+    rows = {
+        "mean logit": logits,
+        "mean probability": powers / powers.sum(axis=1, keepdims=True),
+        "vote": np.eye(logits.shape[1], dtype=np.float32)[logits.argmax(axis=1)],
+    }
+    return {name: average_rows(one[None], owners, num_units)[0] for name, one in rows.items()} | {"max logit": peaks}
+
+
+def best_rule(valid: Units, logits: Outputs, owners: Ints) -> str:
+    """Return the rule with the best key score on validation, the first of equals."""
+    outputs = by_rule(logits, owners, len(valid))
+    return max(outputs, key=lambda rule: metrics.plain(scores_of(valid, outputs[rule])["key_score"], len(valid)))
 
 
 def decode_beats(logits: npt.NDArray[np.float32], owners: Ints, tracker: BeatTracker, num_units: int) -> list[Floats]:

@@ -26,7 +26,7 @@ NO_ROW = "audio without annotation"
 PROTOCOL = "left out by the protocol"
 INCOMPLETE = (MISSING_AUDIO, EMPTY_FILE, UNREADABLE, MISSING_ANNOTATION)
 """Reasons that a complete download would not give."""
-PROBE_OPTIONS = {"beats": ("crop_s",)}
+PROBE_OPTIONS = {"beats": ("crop_s", "frame_times", "neighbours")}
 """Options of a kind of task that its probe reads, not its adapter."""
 COMPLETE_SHARE = 0.99
 """Of a published split: known faults and decoders that differ about the last clip of a song cost less than the rest."""

@@ -119,8 +119,8 @@ def _list_recordings(root: Path, home: Path, draft: base.Draft, target: str) -> 
         draft.skip(singer, base.MISSING_AUDIO, f"{home.name}/{FULL_NAMES[singer[0]]}{singer[1:]} is not there")
     for singer, folder in folders:
         for place in (folder, *(path for path in sorted(folder.iterdir()) if path.is_dir())):
-            for file in disk.list_audio(root, place).values():
-                draft.skip(file.path, base.NO_ROW, "lies in no folder of a technique")
+            for stray in disk.list_audio(root, place).values():
+                draft.skip(stray.path, base.NO_ROW, "lies in no folder of a technique")
         for technique_folder in sorted(path for path in folder.glob("*/*") if path.is_dir()):
             where = technique_folder.relative_to(home).as_posix()
             name = technique_folder.name.lower().strip().replace(" ", "_")
