@@ -1,5 +1,6 @@
 """The whole probe on tasks whose answer is in the embeddings, or in none of them."""
 
+import csv
 import json
 
 import numpy as np
@@ -159,6 +160,22 @@ def test_unknown_metrics_and_foreign_embeddings_are_explained(tmp_path):
     recipe["inputs"]["states"]["digest"] = "older"
     with pytest.raises(UserError, match="made by recipe embedding, expected older"):
         probe(*files, recipe, task_of("multiclass"), CPU)
+
+
+@pytest.mark.parametrize(("kind", "same"), [("multilabel", "[1,0,0]"), ("regression", "[0.5,0.5]")])
+def test_a_validation_that_tells_nothing_is_refused_as_such(tmp_path, kind, same):
+    recipe = write_task(tmp_path, kind)
+    with open(tmp_path / "items.csv", newline="") as stream:
+        rows = list(csv.DictReader(stream))
+    for row in rows:
+        row["target"] = same if row["split"] == "valid" else row["target"]
+    with open(tmp_path / "items.csv", "w", newline="") as stream:
+        table = csv.DictWriter(stream, rows[0])
+        table.writeheader()
+        table.writerows(rows)
+    files = tmp_path / "items.csv", tmp_path / "task.json", tmp_path / "embeddings.npy"
+    with pytest.raises(UserError, match=r"valid split: found one and the same target in all 24 items, expected"):
+        probe(*files, recipe, task_of(kind), CPU)
 
 
 def test_of_a_grid_the_rate_that_is_best_on_validation_is_chosen_and_recorded(tmp_path):

@@ -124,7 +124,7 @@ def require_defined(targets: npt.ArrayLike, names: Sequence[str], split: str) ->
     if bad:
         raise UserError(
             f"{split} split: found {len(bad)} classes with one label only ({', '.join(bad[:8])}), expected positives "
-            "and negatives of each; complete the dataset or leave these classes out"
+            "and negatives of each; complete the download (`python -m musicssl.tasks check` says what it lacks)"
         )
 
 

@@ -36,6 +36,7 @@ from .scoring import (
     by_rule,
     class_scores,
     decode_beats,
+    require_monitored,
     require_scorable,
     scores_of,
     trivial_beats,
@@ -102,6 +103,7 @@ def validation(data: Examples, kind: str, classes: list[str]) -> Validate:
     if kind == "beats":
         return valid_loss(data, kind, data.of_split("valid"))
     units, owners = units_of(data, kind, classes, "valid")
+    require_monitored(units)
     rows = data.rows_of(data.of_split("valid"))
     monitors = MONITORS.get(kind) or tuple(f"r2_{name}" for name in classes)
 

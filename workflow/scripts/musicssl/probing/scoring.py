@@ -170,6 +170,22 @@ def require_scorable(units: Units, wanted: Sequence[str], split: str) -> None:
         raise UserError(f"metrics: found {unknown[0]!r}, expected some of {', '.join(known)} for {units.kind} tasks")
 
 
+def require_monitored(units: Units) -> None:
+    """Check that validation can tell one epoch from another: tags that it lacks are left out of its mean, not all.
+
+    Raises:
+        UserError: no class has positives and negatives, or there are fewer than two different values.
+    """
+    if units.kind not in ("multilabel", "regression"):
+        return
+    varied = np.ptp(np.asarray(units.targets, np.float64), axis=0) > 0
+    if not (varied.any() if units.kind == "multilabel" else varied.all()):
+        raise UserError(
+            f"valid split: found one and the same target in all {len(units)} items, expected different ones to choose "
+            "the epoch by; complete the download (`python -m musicssl.tasks check` says what it lacks)"
+        )
+
+
 def class_scores(units: Units, outputs: Any) -> dict[str, list[float | None]]:
     """Return scores of each class, in the order of ``classes``; None where the split has no item of it."""
     ones = np.ones((1, len(units)))
