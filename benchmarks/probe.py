@@ -199,7 +199,7 @@ def plain(read, size, classes: np.ndarray, split: int, replicas: int, epochs: in
 def lightning(read, size, classes: np.ndarray, split: int, replicas: int, epochs: int, workers: int = 0) -> float:
     """Train one replica after the other with Lightning's Trainer, as MARBLE v1's ``probe.py`` and ``probers.py`` do."""
     import lightning as pl
-    from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint
+    from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint, TQDMProgressBar
     from lightning.pytorch.loggers import CSVLogger
     from torchmetrics.classification import MulticlassAccuracy, MulticlassPrecision
 
@@ -251,7 +251,7 @@ def lightning(read, size, classes: np.ndarray, split: int, replicas: int, epochs
             kept = ModelCheckpoint(monitor="valid_accuracy", mode="max", save_top_k=1)
             stop = EarlyStopping("valid_accuracy", mode="max", patience=epochs)
             trainer = pl.Trainer(
-                max_epochs=epochs, accelerator="cpu", logger=CSVLogger(folder), callbacks=[kept, stop],
+                max_epochs=epochs, accelerator="cpu", logger=CSVLogger(folder), callbacks=[kept, stop, TQDMProgressBar()],
                 enable_model_summary=False, num_sanity_val_steps=0,
             )  # fmt: skip
             trainer.fit(Module(), *loaders(read, classes, split, workers))
@@ -291,10 +291,8 @@ def probing_rows(folder: Path, count: int, size: tuple[int, int], replicas: int,
 
     peers = [("loop, files", plain, files), ("loop, memory map", plain, mapped)]
     if importlib.util.find_spec("lightning"):
-        peers[:0] = [
-            ("Lightning, files", lightning, files),
-            ("Lightning, 2 workers", partial(lightning, workers=2), files),
-        ]
+        peers.insert(0, ("Lightning, files", lightning, files))
+        peers.insert(1, ("Lightning, files, 2 workers", partial(lightning, workers=2), files))
     ours, accuracy = timed(batched, folder / "states.npy", classes, split, replicas, epochs)
     label = f"probe {count:,} items of {size[0]} x {size[1]}, {replicas} replicas, {epochs} epochs"
     rows = []
@@ -319,9 +317,8 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
-    print(
-        f"{args.threads} thread(s)\n\n| work; peer | peer, s | ours, s | ratio | accuracy, peer / ours |\n|---|---|---|---|---|"
-    )
+    print(f"{args.threads} thread(s)\n")
+    print("| work; peer | peer, s | ours, s | ratio | accuracy, peer / ours |\n|---|---|---|---|---|")
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         work = [(embedding_rows, (folder, args.clips))]
