@@ -250,8 +250,9 @@ def lightning(read, size, classes: np.ndarray, split: int, replicas: int, epochs
         with tempfile.TemporaryDirectory() as folder:
             kept = ModelCheckpoint(monitor="valid_accuracy", mode="max", save_top_k=1)
             stop = EarlyStopping("valid_accuracy", mode="max", patience=epochs)
+            callbacks = [kept, stop, TQDMProgressBar()]
             trainer = pl.Trainer(
-                max_epochs=epochs, accelerator="cpu", logger=CSVLogger(folder), callbacks=[kept, stop, TQDMProgressBar()],
+                max_epochs=epochs, accelerator="cpu", logger=CSVLogger(folder), callbacks=callbacks,
                 enable_model_summary=False, num_sanity_val_steps=0,
             )  # fmt: skip
             trainer.fit(Module(), *loaders(read, classes, split, workers))
