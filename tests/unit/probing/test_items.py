@@ -42,9 +42,9 @@ def test_neighbours_may_be_tapered_and_frames_counted_from_their_start(tmp_path)
     assert np.flatnonzero(starts.targets[:, 0])[1] == round(first * 50)
     assert np.flatnonzero(plain.targets[:, 0])[1] == round((first - 0.0125) * 50)
     assert set(soft.targets.flatten().tolist()) == {0.0, 0.5, 1.0}
-    for options, name in (({"neighbours": "wide"}, "neighbours"), ({"frame_times": "end"}, "frame_times")):
-        with pytest.raises(UserError, match=rf"options.{name}: found '.*expected .*correct the task"):
-            load(**options)
+    for name, value in (("neighbours", "wide"), ("neighbours", 1.5), ("frame_times", "end"), ("crop_s", "ten")):
+        with pytest.raises(UserError, match=rf"options.{name}: found .*, expected .*correct the task"):
+            load(**{name: value})
 
 
 def test_tapered_neighbours_lift_the_ceiling_of_the_decoder_at_20_ms():

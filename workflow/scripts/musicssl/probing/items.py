@@ -9,7 +9,7 @@ import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -135,9 +135,9 @@ def load_examples(items_path: str | Path, store: str | Path, digest: str, task: 
         logger.warning("%d items have no states and are left out", len(listed) - len(items))
     lengths = shard.lengths()[rows]
     rate, offset = shard.attrs["frame_rate_hz"], shard.attrs["frame_offset_s"]
-    neighbours, starts = beat_options(task.options)
-    offset = 0.0 if starts and task.kind == "beats" else offset
-    targets = row_targets([item.target for item in items], lengths, task.kind, rate, offset, neighbours)
+    options = beat_options(task.options if task.kind == "beats" else {})
+    offset = offset if options.frame_times == "centre" else 0.0
+    targets = row_targets([item.target for item in items], lengths, task.kind, rate, offset, options.neighbours)
     num_outputs = num_classes if task.kind in ("multiclass", "key") else targets.shape[1]
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="The given NumPy array is not writ")
@@ -146,20 +146,39 @@ def load_examples(items_path: str | Path, store: str | Path, digest: str, task: 
     return Examples(items, states, places, targets, np.cumsum([0, *lengths]), num_outputs, rate, offset)
 
 
-def beat_options(options: Mapping[str, Any]) -> tuple[float, bool]:
-    """Return the target of a beat frame's neighbours, 1 in the paper, and whether frames stand for their starts.
+class BeatOptions(NamedTuple):
+    """What a task of beats may set.
 
-    A flat plateau makes the beat tracker answer its first frame, so tapered neighbours (0.5) gain most at 20 ms.
+    Attributes:
+        neighbours: target of the frames beside a beat's. The paper's is 1; the beat tracker answers a plateau with its
+            first frame, so tapered ones (0.5) gain most at 20 ms.
+        frame_times: a frame stands for its ``centre`` or its ``start``.
+        crop_s: seconds of an item seen in one epoch, 0 for all.
+    """
+
+    neighbours: float = 1.0
+    frame_times: str = "centre"
+    crop_s: float = 0.0
+
+
+def beat_options(options: Mapping[str, Any]) -> BeatOptions:
+    """Return the options of a task of beats; others are left alone.
 
     Raises:
-        UserError: ``neighbours`` is not a number from 0 to 1, or ``frame_times`` neither ``centre`` nor ``start``.
+        UserError: a value is out of range.
     """
-    neighbours, times = options.get("neighbours", 1.0), options.get("frame_times", "centre")
-    if not (isinstance(neighbours, (int, float)) and 0 <= neighbours <= 1):
-        raise UserError(f"options.neighbours: found {neighbours!r}, expected 0 to 1, such as 0.5; correct the task")
-    if times not in ("centre", "start"):
-        raise UserError(f"options.frame_times: found {times!r}, expected centre or start; correct the task")
-    return float(neighbours), times == "start"
+    found = BeatOptions(**{name: options[name] for name in BeatOptions._fields if name in options})
+    numbers = isinstance(found.neighbours, (int, float)), isinstance(found.crop_s, (int, float))
+    for name, good, expected in (
+        ("neighbours", numbers[0] and 0 <= found.neighbours <= 1, "0 to 1, such as 0.5"),
+        ("frame_times", found.frame_times in ("centre", "start"), "centre or start"),
+        ("crop_s", numbers[1] and found.crop_s >= 0, "seconds, such as 10.0, or 0 for whole items"),
+    ):
+        if not good:
+            raise UserError(
+                f"options.{name}: found {getattr(found, name)!r}, expected {expected}; correct the task's options"
+            )
+    return found
 
 
 def row_targets(

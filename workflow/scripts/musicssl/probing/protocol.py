@@ -27,7 +27,7 @@ from .beats import BeatTracker
 from .bootstrap import Difference, bootstrap, interval, paired_bootstrap
 from .fit import Fitted, Validate, fit, valid_loss
 from .heads import Heads, predict
-from .items import SPLITS, Examples, load_examples
+from .items import SPLITS, Examples, beat_options, load_examples
 from .metrics import plain
 from .scoring import (
     Units,
@@ -70,7 +70,7 @@ def probe(
     data = load_examples(items_path, store, recipe["inputs"]["states"]["digest"], task, len(classes))
     units, owners = units_of(data, kind, classes, "test")
     require_scorable(units, task.metrics, "test")
-    crop_rows = round(float(task.options.get("crop_s", 0)) * data.frame_rate_hz) if kind == "beats" else 0
+    crop_rows = round(beat_options(task.options).crop_s * data.frame_rate_hz) if kind == "beats" else 0
     fitted = fit(data, kind, task.probe, crop_rows, validation(data, kind, classes), device)
     chosen = fitted.chosen()
     raw = predict(fitted.heads, data, data.rows_of(data.of_split("test")))[chosen].cpu().numpy()
