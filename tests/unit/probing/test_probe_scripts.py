@@ -49,7 +49,7 @@ def test_embed_and_probe_fit_together(tmp_path):
     task = Task(**values, probe=protocol(), options={}, code_version=1, root=str(tmp_path))
     model = MfccFloor(kind="mfcc-floor", num_ceps=13, num_mel_bins=23)
     cut = {field.name: asdict(task)[field.name] for field in fields(Items)}
-    states = {"digest": "s", "inputs": {"model": {"entry": asdict(model)}}}
+    states = {"digest": "s", "inputs": {"model": {"entry": asdict(model), "inputs": {}}}}
     embeddings = {"name": "mfcc/d", "digest": "e", "inputs": {"states": states, "tones": {"entry": cut}}}
     probe = {"name": "mfcc/tones", "digest": "p", "entry": asdict(task), "inputs": {"states": states}}
     out = tmp_path / "out"
