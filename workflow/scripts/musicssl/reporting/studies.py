@@ -26,6 +26,7 @@ METRIC_NAMES = {
     "r2_arousal": "R² arousal",
     "key_score": "key score",
     "key_score_symmetric": "key score, both fifths",
+    "key_score_rule": "key score, best rule on validation",
     "beat_f70": "beat F, 70 ms",
     "beat_f20": "beat F, 20 ms",
     AVERAGE[1]: "nine tasks",
