@@ -1,4 +1,4 @@
-"""From a folder of music to int16 shards: results/audio/{corpus}/."""
+"""From a folder of music to int16 shards: results/audio/{corpus}/. Training waits for them (`priority`)."""
 
 
 rule scan_corpus:
@@ -12,6 +12,7 @@ rule scan_corpus:
         "<logs>/scan_corpus/{corpus}.log",
     benchmark:
         "<benchmarks>/scan_corpus/{corpus}.jsonl"
+    priority: 10
     conda:
         "../envs/audio.yaml"
     threads: 8
@@ -33,6 +34,7 @@ rule crop_audio:
         "<logs>/crop_audio/{corpus}/{shard}.log",
     benchmark:
         "<benchmarks>/crop_audio/{corpus}/{shard}.jsonl"
+    priority: 10
     conda:
         "../envs/audio.yaml"
     params:

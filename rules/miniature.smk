@@ -9,6 +9,7 @@ rule synthesize_corpus:
         "<logs>/synthesize_corpus.log",
     benchmark:
         "<benchmarks>/synthesize_corpus.jsonl"
+    priority: 10
     conda:
         "../envs/audio.yaml"
     params:

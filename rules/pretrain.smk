@@ -8,6 +8,7 @@ rule write_recipe:
     log:
         "<logs>/write_recipe/{artefact}.log",
     localrule: True
+    priority: 10
     conda:
         "../envs/controller.yaml"
     params:
