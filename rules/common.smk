@@ -154,20 +154,25 @@ def training_run(file):
     return lambda wildcards: f"<results>/models/{catalogue.run_of(wildcards.model)}/{file}"
 
 
+# torchrun passes on what it is told to; by itself SIGUSR1, Slurm's warning, would end it and lose the update.
+TORCHRUN = "torchrun --signals-to-handle SIGTERM,SIGINT,SIGHUP,SIGQUIT,SIGUSR1 --shutdown-timeout 240"
+
+
 def pretrain_launch(wildcards, input, threads, resources):
     """Return how one training is started: a process a GPU, the threads of a node shared among its processes.
 
-    Several nodes need an allocation of Slurm's; srun starts one torchrun on each, and they meet on the first.
+    With `mpi` in the resources it is a step of its own in an allocation of Slurm's, one torchrun a node, which meet on
+    the first: Slurm warns steps, and Snakemake, which knows no warning, must not be in the one that is warned.
     """
     nodes, processes = resources.nodes, max(1, resources.gpu // resources.nodes)
     share = f"OMP_NUM_THREADS={max(1, threads // processes)}"
-    if nodes == 1:
-        return f"{share} torchrun --standalone --nproc-per-node {processes}"
+    if not resources.get("mpi"):
+        return f"{share} {TORCHRUN} --standalone --nproc-per-node {processes}"
     meeting = (
         "--rdzv-backend c10d --rdzv-id $SLURM_JOB_ID --rdzv-endpoint $(hostname):$((20000 + SLURM_JOB_ID % 20000))"
     )
-    tasks = f"srun --nodes {nodes} --ntasks {nodes} --ntasks-per-node 1"
-    return f"{share} {tasks} torchrun --nnodes {nodes} --nproc-per-node {processes} {meeting}"
+    step = f"{resources.mpi} --nodes {nodes} --ntasks {nodes} --ntasks-per-node 1 --cpus-per-task {threads}"
+    return f"{share} {step} {TORCHRUN} --nnodes {nodes} --nproc-per-node {processes} {meeting}"
 
 
 def probe_files(models, tasks):

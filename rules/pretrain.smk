@@ -7,8 +7,8 @@ rule write_recipe:
         recipe="<results>/{artefact}/recipe.json",
     log:
         "<logs>/write_recipe/{artefact}.log",
-    localrule: True
     priority: 10
+    localrule: True
     conda:
         "../envs/controller.yaml"
     params:

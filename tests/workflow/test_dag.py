@@ -105,15 +105,18 @@ def test_profiles_are_understood(workflow, root, profile) -> None:
     workflow.snakemake("-n", *flags, "--configfile", "config/miniature.yaml", "--", target)
 
 
+TORCHRUN = "torchrun --signals-to-handle SIGTERM,SIGINT,SIGHUP,SIGQUIT,SIGUSR1 --shutdown-timeout 240"
+
+
 @pytest.mark.parametrize(
     ("resources", "launch"),
     [
-        ([], "OMP_NUM_THREADS=8 torchrun --standalone --nproc-per-node 1 "),
-        (["gpu=4"], "OMP_NUM_THREADS=2 torchrun --standalone --nproc-per-node 4 "),
+        ([], f"OMP_NUM_THREADS=8 {TORCHRUN} --standalone --nproc-per-node 1 "),
+        (["gpu=4"], f"OMP_NUM_THREADS=2 {TORCHRUN} --standalone --nproc-per-node 4 "),
         (
-            ["gpu=4", "nodes=2"],
-            "OMP_NUM_THREADS=4 srun --nodes 2 --ntasks 2 --ntasks-per-node 1 torchrun --nnodes 2 --nproc-per-node 2 "
-            "--rdzv-backend c10d ",
+            ["gpu=4", "nodes=2", "tasks=2", "mpi=srun"],
+            "OMP_NUM_THREADS=4 srun --nodes 2 --ntasks 2 --ntasks-per-node 1 --cpus-per-task 8 "
+            f"{TORCHRUN} --nnodes 2 --nproc-per-node 2 --rdzv-backend c10d ",
         ),
     ],
     ids=["cpu", "one node", "two nodes"],

@@ -29,7 +29,7 @@ def main(snakemake: Any) -> None:
         "licence": "not stated; weights may fall under the terms of the audio they were trained on",
         "metrics": {key: value for key, value in (rows[-1] if rows else {}).items() if key != "split"},
     }
-    encoder = trained_encoder(snakemake.input.checkpoint, recipe, snapshot)
+    encoder = trained_encoder(snakemake.input.checkpoint, recipe, snapshot, run["digest"])
     export_encoder(encoder, recipe, Path(snakemake.output.config).parent, card)
 
 

@@ -22,7 +22,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--checkpoint-every", type=int, default=2500, help="updates between resume states")
     parser.add_argument("--snapshots", type=int, nargs="+", default=[], help="updates after which encoders are kept")
     parser.add_argument("--compile", choices=("nothing", "layers"), default="nothing", help="what torch compiles")
-    parser.add_argument("--micro-batch-s", type=float, help="seconds of audio in one forward pass (default: a group)")
+    parser.add_argument("--micro-batch-s", type=float, default=0.0, help="audio in one forward pass (default: a group)")
     return parser.parse_args()
 
 
@@ -48,7 +48,7 @@ def main() -> None:
         logger.info("pretrain %s, recipe %s, git %s", recipe["name"], recipe["digest"], runtime.git_revision())
         from musicssl.training import pretrain  # heavy: only after the log is open
 
-        pretrain(recipe, args.audio, args.labels, args.out, args.micro_batch_s, args.snapshots)
+        pretrain(recipe, args.audio, args.labels, args.out, args.micro_batch_s or None, args.snapshots)
     except runtime.UserError as error:
         logger.error("pretrain failed: %s", error)
         sys.exit(1)

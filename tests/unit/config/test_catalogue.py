@@ -237,6 +237,7 @@ def test_no_recipe_says_where_something_runs(paper: dict) -> None:
         "log_every": 200,
         "checkpoint_every": 2500,
         "compile": "nothing",
+        "micro_batch_s": 0.0,
     }
     text = str(catalogue.recipe("probes", "hubert-k2000-iter2", "gs-key"))
     assert not re.search("'(root|log_every|checkpoint_every|compile)'", text)

@@ -13,7 +13,7 @@ import export_model
 import import_model
 from musicssl.artefacts import write_jsonl
 from musicssl.config.recipes import Released
-from musicssl.models import build_objective, export_encoder, load_encoder, released_encoder
+from musicssl.models import build_objective, export_encoder, load_encoder, released_encoder, trained_encoder
 from musicssl.runtime import UserError
 
 CARD = {"name": "tiny", "digest": "0123456789", "data": "noise", "licence": "CC0-1.0", "metrics": {"bits": 5.5}}
@@ -144,7 +144,7 @@ def job(tmp_path, entry, **inputs):
 def test_scripts_export_and_import(tmp_path, make, clusters):
     """A training checkpoint becomes a folder; that folder, as somebody's release, becomes the same weights again."""
     objective = build_objective(make(), clusters)
-    torch.save({"objective": objective.state_dict(), "update": 10}, tmp_path / "checkpoint.pt")
+    torch.save({"objective": objective.state_dict(), "digest": "0123456789", "update": 10}, tmp_path / "checkpoint.pt")
     rows = [{"update": 10, "split": "valid", "loss": 1.25}, {"update": 10, "split": "train", "loss": 7.0}]
     write_jsonl(tmp_path / "metrics.jsonl", rows)
     inputs = {"checkpoint": str(tmp_path / "checkpoint.pt"), "metrics": str(tmp_path / "metrics.jsonl")}
@@ -162,7 +162,9 @@ def test_scripts_export_and_import(tmp_path, make, clusters):
 def test_a_snapshot_is_exported_as_the_model_it_was(tmp_path):
     early, late = (build_objective(make_hubert(), 38) for _ in range(2))
     kept = {f"encoder.{name}": weight for name, weight in early.encoder.state_dict().items()}
-    torch.save({"objective": late.state_dict(), "snapshots": {4: kept}}, tmp_path / "checkpoint.pt")
+    torch.save(
+        {"objective": late.state_dict(), "snapshots": {4: kept}, "digest": "0123456789"}, tmp_path / "checkpoint.pt"
+    )
     rows = [{"update": n, "split": "valid", "loss": float(n)} for n in (2, 4, 6)]
     write_jsonl(tmp_path / "metrics.jsonl", rows)
     inputs = {"checkpoint": str(tmp_path / "checkpoint.pt"), "metrics": str(tmp_path / "metrics.jsonl")}
@@ -180,8 +182,19 @@ def test_a_snapshot_is_exported_as_the_model_it_was(tmp_path):
         export_model.main(found)
 
 
+def test_checkpoint_of_another_digest_is_refused(tmp_path):
+    """Weights of the right shapes from another recipe."""
+    torch.save({"objective": build_objective(make_hubert(), 38).state_dict(), "digest": "other"}, tmp_path / "a.pt")
+    assert trained_encoder(tmp_path / "a.pt", make_hubert(), digest="other")
+    with pytest.raises(UserError, match=r"a.pt: made by recipe other, expected mine; delete it and train again"):
+        trained_encoder(tmp_path / "a.pt", make_hubert(), digest="mine")
+
+
 def test_checkpoint_of_another_recipe_is_named(tmp_path):
-    torch.save({"objective": build_objective(make_hubert(), 38).state_dict()}, tmp_path / "checkpoint.pt")
+    torch.save(
+        {"objective": build_objective(make_hubert(), 38).state_dict(), "digest": "0123456789"},
+        tmp_path / "checkpoint.pt",
+    )
     write_jsonl(tmp_path / "metrics.jsonl", [])
     inputs = {"checkpoint": str(tmp_path / "checkpoint.pt"), "metrics": str(tmp_path / "metrics.jsonl")}
     with pytest.raises(UserError, match=r"checkpoint.pt: .*encoder.layers.2.* expected the weights of its recipe"):

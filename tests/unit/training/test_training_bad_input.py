@@ -46,7 +46,7 @@ def test_memory_that_torchs_own_allocator_refuses(tmp_path, monkeypatch):
     audio, labels, _ = kit.write_corpus(tmp_path, [[16000] * 8])
     monkeypatch.setattr(models, "build_objective", kit.tiny_objective)
     monkeypatch.setattr(kit.TinyObjective, "forward", too_large)
-    with pytest.raises(UserError, match=r"2 s of audio in one forward pass do not fit.*smaller --micro-batch-s"):
+    with pytest.raises(UserError, match=r"2 s of audio in one forward pass do not fit.*smaller micro_batch_s"):
         pretrain(kit.recipe(kit.HUBERT), audio, [labels], tmp_path / "model")
 
 

@@ -38,8 +38,8 @@ def test_plan_counts_clips():
         ({"batch": {"global_s": 8.0, "group_s": 2.3}}, None, r"batch.group_s: found 2.3 s.*such as 2 or 2.5"),
         ({"batch": {"global_s": 7.0, "group_s": 2.0}}, None, r"batch.global_s: found 7 s.*such as 6 or 8"),
         ({"batch": {"global_s": 8.0, "group_s": 0.2}}, None, r"batch.group_s: found 0.2 s.*such as 0.5"),
-        ({}, 1.5, r"batch.group_s: found 2 s, expected a multiple of --micro-batch-s = 1.5 s"),
-        ({}, 0.7, r"--micro-batch-s: found 0.7 s"),
+        ({}, 1.5, r"batch.group_s: found 2 s, expected a multiple of micro_batch_s = 1.5 s"),
+        ({}, 0.7, r"micro_batch_s: found 0.7 s"),
     ],
 )
 def test_sizes_that_do_not_divide(changes, micro, message):

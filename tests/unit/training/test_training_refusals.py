@@ -128,7 +128,7 @@ def test_a_batch_that_does_not_fit_names_the_number_to_lower(corpus, tmp_path, m
 
     kit.run_ranks(1, kit.recipe(kit.HUBERT), *corpus, tmp_path / "model", build=kit.dying_objective)
     monkeypatch.setattr(kit.TinyObjective, "forward", too_large)
-    with pytest.raises(UserError, match=r"micro-batch: 2 s of audio.*do not fit.*give a smaller --micro-batch-s"):
+    with pytest.raises(UserError, match=r"micro-batch: 2 s of audio.*do not fit.*give a smaller micro_batch_s"):
         pretrain(kit.recipe(kit.HUBERT), *corpus, tmp_path / "model")
     assert ResumeStates(tmp_path / "model" / "resume", "0123456789").updates() == [6, 9]
 

@@ -227,6 +227,7 @@ class Pretraining(Recipe):
     log_every: int = where(200)
     checkpoint_every: int = where(2500)
     compile: Literal["nothing", "layers"] = where("nothing")
+    micro_batch_s: float = where(0.0)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import os
 import tempfile
+import zipfile
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -122,18 +123,26 @@ def model_card(encoder: Encoder, recipe: Hubert | Data2vec | Released, card: dic
     )
 
 
-def trained_encoder(checkpoint: str | Path, recipe: Hubert | Data2vec, update: int | None = None) -> Encoder:
+def trained_encoder(
+    checkpoint: str | Path, recipe: Hubert | Data2vec, update: int | None = None, digest: str = ""
+) -> Encoder:
     """Return the encoder in a training checkpoint, in evaluation mode.
 
     Args:
         checkpoint: torch file whose ``objective`` holds an objective's ``state_dict``, and ``snapshots`` earlier ones.
         recipe: what trained it.
         update: of the snapshot to return; the last when ``None``.
+        digest: of the recipe that must have trained it, when known.
 
     Raises:
-        UserError: the weights are not those of the recipe.
+        UserError: the file is damaged, or its weights are not those of the recipe.
     """
+    _check_sums(Path(checkpoint))
     stored = torch.load(checkpoint, map_location="cpu", weights_only=True, mmap=True)
+    if digest and stored["digest"] != digest:
+        raise UserError(
+            f"{checkpoint}: made by recipe {stored['digest']}, expected {digest}; delete it and train again"
+        )
     if update is not None and update not in stored.get("snapshots", {}):
         raise UserError(
             f"{checkpoint}: found no snapshot of update {update}, expected what the models table asks for; "
@@ -149,6 +158,23 @@ def trained_encoder(checkpoint: str | Path, recipe: Hubert | Data2vec, update: i
             f"{checkpoint}: {' '.join(str(error).split())[:300]}; expected the weights of its recipe; train it again"
         ) from error
     return encoder.eval()
+
+
+def _check_sums(checkpoint: Path) -> None:
+    """Refuse a file that is cut or has a wrong bit: torch itself ignores the CRC-32 it wrote with every tensor."""
+    try:
+        with zipfile.ZipFile(checkpoint) as archive:
+            damaged = archive.testzip()
+    except (OSError, zipfile.BadZipFile) as error:
+        raise UserError(
+            f"{checkpoint}: cannot be read ({error}), expected a training checkpoint; "
+            "restore it from a backup, or delete it and train again"
+        ) from error
+    if damaged is not None:
+        raise UserError(
+            f"{checkpoint}: damaged ({damaged} does not have the CRC-32 that was written), expected a whole "
+            "training checkpoint; restore it from a backup, or delete it and train again"
+        )
 
 
 def load_encoder(folder: str | Path) -> Encoder:

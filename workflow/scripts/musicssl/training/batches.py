@@ -81,8 +81,8 @@ def plan(recipe: Hubert | Data2vec, micro_batch_s: float | None = None) -> Plan:
     num_groups = _quotient("batch.global_s", recipe.batch.global_s, "batch.group_s", recipe.batch.group_s)
     micro = group
     if micro_batch_s is not None:
-        micro = _quotient("--micro-batch-s", micro_batch_s, "crop_s", recipe.crop_s)
-        _quotient("batch.group_s", recipe.batch.group_s, "--micro-batch-s", micro_batch_s)
+        micro = _quotient("micro_batch_s", micro_batch_s, "crop_s", recipe.crop_s)
+        _quotient("batch.group_s", recipe.batch.group_s, "micro_batch_s", micro_batch_s)
     return Plan(crop, num_groups * group, group, micro)
 
 

@@ -154,8 +154,8 @@ class Run:
 
     def _unwritten(self, path: Path, error: OSError) -> UserError:
         return UserError(
-            f"{path}: could not be written ({error.strerror}); the states in {self.states.folder} are untouched; free "
-            "space or quota there and run the same command again"
+            f"{path}: outputs could not be written ({error.strerror}); the states in {self.states.folder} are "
+            "untouched; free space or quota there and run the same command again"
         )
 
     def _resume(self) -> int:
@@ -189,6 +189,9 @@ class Run:
         """Load one state into the trainer."""
         try:
             self.trainer.restore(self.states.load(update))
+        except OSError as error:
+            path = self.states.path(update)
+            raise UserError(f"{path}: unreadable here ({error.strerror}); every node must see {path.parent}") from error
         except (RuntimeError, KeyError, ValueError) as error:
             raise UserError(
                 f"{self.states.path(update)}: its tensors do not fit this version of the code "

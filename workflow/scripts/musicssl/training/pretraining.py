@@ -116,7 +116,7 @@ def _check_share(sizes: Plan, world: World) -> None:
     if world.size > sizes.num_micro:
         raise UserError(
             f"--nproc-per-node: found {world.size} processes for {sizes.num_micro} micro-batches an update, expected "
-            f"at most {sizes.num_micro}; start fewer or give a smaller --micro-batch-s"
+            f"at most {sizes.num_micro}; start fewer or give a smaller micro_batch_s"
         )
     if sizes.num_micro % world.size:
         logger.warning(

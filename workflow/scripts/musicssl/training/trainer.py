@@ -7,6 +7,7 @@ So the result depends on the global batch, not on how many processes shared it.
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Generator, Iterator, Sequence
 from typing import Any
@@ -59,25 +60,16 @@ class Trainer:
         self.objective.train()
         self.objective.before_forward(update)
         self.gradients.flat.zero_()
-        try:
+        with self._memory():
             for _ in self._mine:
                 sums.add(self._backward(stream, keep))
-        except RuntimeError as error:
-            if not isinstance(error, torch.OutOfMemoryError) and "can't allocate memory" not in str(error):
-                raise
-            micro_s = self.batches.sizes.micro * self.recipe.crop_s
-            raise UserError(
-                f"micro-batch: {micro_s:g} s of audio in one forward pass do not fit into the memory of "
-                f"{self.world.device}; give a smaller --micro-batch-s (a divisor of batch.group_s = "
-                f"{self.recipe.batch.group_s:g} s), which keeps the global batch"
-            ) from error
-        sums.reduce(self.world)
-        self.gradients.sum_(self.world)
-        divisor, norm = self.gradients.divisor(sums.num_masked, self.recipe.optimizer.clip_norm)
-        self.optimizer.grad_scale = divisor  # as torch's GradScaler gives it to fused optimizers
-        for group in self.optimizer.param_groups:
-            group["lr"] = lr
-        self.optimizer.step()
+            sums.reduce(self.world)
+            self.gradients.sum_(self.world)
+            divisor, norm = self.gradients.divisor(sums.num_masked, self.recipe.optimizer.clip_norm)
+            self.optimizer.grad_scale = divisor  # as torch's GradScaler gives it to fused optimizers
+            for group in self.optimizer.param_groups:
+                group["lr"] = lr
+            self.optimizer.step()
         return sums.report(update + 1, norm, lr)
 
     @torch.no_grad()
@@ -88,10 +80,26 @@ class Trainer:
         mine = range(self.world.rank, self.batches.num_valid_micro, self.world.size)
         keys = [(micro,) for micro in mine] or [(0,)]  # an idle rank still learns the shape of the sums
         sums = Sums(False, self.world.device)
-        for batch in prefetch(self.batches.valid, keys):
-            sums.add(self._forward(batch.to(self.world.device), keep), weight=float(len(mine) > 0))
+        with self._memory():
+            for batch in prefetch(self.batches.valid, keys):
+                sums.add(self._forward(batch.to(self.world.device), keep), weight=float(len(mine) > 0))
         sums.reduce(self.world)
         return sums.report(update, torch.zeros(()), 0.0)
+
+    @contextlib.contextmanager
+    def _memory(self) -> Iterator[None]:
+        """Say which number to lower where the device's memory ends."""
+        try:
+            yield
+        except RuntimeError as error:
+            if not isinstance(error, torch.OutOfMemoryError) and "can't allocate memory" not in str(error):
+                raise
+            micro_s = self.batches.sizes.micro * self.recipe.crop_s
+            raise UserError(
+                f"micro-batch: {micro_s:g} s of audio in one forward pass do not fit into the memory of "
+                f"{self.world.device}; give a smaller micro_batch_s in the models table (pretrain.py --micro-batch-s), "
+                f"a divisor of batch.group_s = {self.recipe.batch.group_s:g} s, which keeps the global batch"
+            ) from error
 
     def state(self) -> dict[str, Any]:
         """Return all that the next updates depend on; randomness needs no state."""
