@@ -170,6 +170,20 @@ def test_two_runs_may_not_share_a_folder(workflow, tmp_path) -> None:
     assert subprocess.run([*command, "true"], env=env).returncode == 0
 
 
+def test_an_encoder_that_cannot_be_had_stops_nothing_else(finished, monkeypatch) -> None:
+    """Offline and absent: one sentence, and what does not need it is built."""
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    source = "models={'hubert-speech': {'source': 'nobody/nothing'}}"
+    summary = RESULTS / "branches/hubert-k500-mfcc39/summary.csv"
+    wanted = [str(RESULTS / "models/hubert-speech/encoder/config.json"), str(summary)]
+    done = finished.snakemake(*LOCAL, *TINY, "--config", source, "--", *wanted, check=False)
+    assert done.returncode != 0
+    assert (finished.folder / summary).exists()
+    log = (finished.folder / RESULTS / "logs/import_model/hubert-speech.log").read_text()
+    assert [line for line in log.splitlines() if "nobody/nothing" in line and "failed:" in line]
+    assert "Traceback" not in log
+
+
 def test_summary_stands_beside_its_floors(finished) -> None:
     import pandas as pd
 

@@ -86,6 +86,24 @@ def test_page_tells_what_every_file_says(page: str) -> None:
     assert [one for one in told if one not in words] == []
 
 
+def test_curves_have_a_point_for_every_row_that_was_logged(page: str) -> None:
+    """20 rows of training and 4 of validation a model; the loss falls, so its lines go down the page."""
+    loss = ("Loss per masked frame", [20, 4])
+    for model, charts in {
+        "hubert-k500-mfcc39": (loss, ("Accuracy on masked frames", [20, 4, 4])),  # and of the most frequent label
+        "music2vec-vanilla": (loss, ("Explained variance of the targets", [20, 4]), ("Standard deviation", [20, 20])),
+    }.items():
+        for title, expected in charts:
+            start = page.index(f"{model}: {title}")
+            drawing = page[start : page.index("</svg>", start)]
+            lines = re.findall(r'<path[^>]* d="([^"]+)"', drawing)
+            counts = [len(re.findall(r"[ML]", one)) for one in lines]
+            assert counts == expected, (model, title)
+            heights = [float(y) for y in re.findall(r"[ML]\s*[\d.]+[ ,]([\d.]+)", lines[0])]
+            falling = title.startswith("Loss")
+            assert heights == sorted(heights, reverse=not falling), (model, title)
+
+
 def test_page_of_an_empty_run_says_what_is_missing() -> None:
     outline = Outline(render(Material()))
     assert outline.words.count("Nothing of this was made in this run.") == 9
