@@ -66,7 +66,9 @@ def make_data2vec(average_top_k=2, **size):
         normalize=True,
         average_top_k=average_top_k,
         ema=recipes.Ema(start=0.9, end=0.99, anneal_updates=4),
-        guard=recipes.CollapseGuard(after_updates=5000, min_target_std=0.1, min_prediction_std=0.01),
+        guard=recipes.CollapseGuard(
+            after_updates=5000, min_target_std=0.1, min_prediction_std=0.01, max_target_agreement=1.0
+        ),
     )
 
 

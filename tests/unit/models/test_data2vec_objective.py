@@ -1,12 +1,14 @@
 """data2vec's loss, teacher and statistics against fairseq's own run of five updates."""
 
+import math
+
 import pytest
 import torch
 import torch.nn.functional as F
 from golden_models import make_data2vec
 
 from musicssl.models import build_objective
-from musicssl.models.data2vec import Teacher, ema_decay, instance_norm
+from musicssl.models.data2vec import Teacher, ema_decay, instance_norm, shared
 from musicssl.models.fairseq import fairseq_name, load_fairseq
 
 KEEP = [True] * 4
@@ -49,8 +51,8 @@ def test_teacher_stays_still_quiet_and_fp32(data2vec_recipe):
     assert not any(module.training for module in objective.teacher.modules())
     assert not any(parameter.requires_grad for parameter in objective.teacher.parameters())
     assert {value.dtype for value in objective.teacher.state_dict().values()} == {torch.float32}
-    hidden, rows = torch.randn(2, 20, 48), torch.arange(40)
-    first, second = (objective.teacher.targets(hidden, rows, 2) for _ in range(2))
+    hidden = torch.randn(2, 20, 48)
+    first, second = (objective.teacher.targets(hidden, 2) for _ in range(2))
     assert torch.equal(first, second)
 
 
@@ -90,13 +92,25 @@ def test_metrics_are_those_of_all_frames_together(data2vec_recipe):
     outputs = [objective(wave[part], mask[part], None, KEEP) for part in (slice(0, 1), slice(1, 3))]
     sums = {name: sum(output.sums[name] for output in outputs) for name in outputs[0].sums}
     metrics = objective.metrics(sums, float(sum(output.num_masked for output in outputs)))
-    target, prediction = (torch.cat(seen[name]).double() for name in ("target", "prediction"))
+    everywhere, prediction = (torch.cat(seen[name]).double() for name in ("target", "prediction"))
+    target = everywhere[mask]
     assert metrics["target_std"] == pytest.approx((target.var(0) + 1e-6).sqrt().mean().item(), rel=1e-6)
     assert metrics["prediction_std"] == pytest.approx((prediction.var(0) + 1e-6).sqrt().mean().item(), rel=1e-6)
     explained = 1 - (target - prediction).square().sum() / (target - target.mean(0)).square().sum()
     assert metrics["explained_variance"] == pytest.approx(explained.item(), rel=1e-5)
+    one, two = everywhere[1], everywhere[2]  # the only two of one micro-batch; each has mean 0 over time
+    agreement = 2 * (one * two).sum() / (one.square().sum() + two.square().sum())
+    assert metrics["target_agreement"] == pytest.approx(agreement.item(), rel=1e-5)
     loss = (target - prediction).square().sum().item() / 48**0.5 / len(target)
     assert metrics["loss"] == pytest.approx(loss, rel=1e-5)
+
+
+def test_agreement_is_1_for_places_and_0_for_what_clips_do_not_share():
+    place, own = torch.randn(1, 4000, 8).expand(3, -1, -1), torch.randn(3, 4000, 8)
+    for share in (0.0, 0.3, 1.0):
+        sums = shared(share**0.5 * place + (1 - share) ** 0.5 * own)
+        assert float(sums["between_clips"] / sums["within_clips"]) == pytest.approx(share, abs=0.02)
+    assert math.isnan(shared(own[:1])["between_clips"] / shared(own[:1])["within_clips"])  # one clip agrees with nobody
 
 
 def test_teacher_sees_inputs_before_dropout():

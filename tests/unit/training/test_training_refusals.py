@@ -51,7 +51,7 @@ def test_another_recipe_does_not_continue_a_run(corpus, tmp_path):
 
 def test_a_collapsed_teacher_stops_data2vec(tmp_path):
     guard = Guard(kit.entry(kit.DATA2VEC), tmp_path)
-    row = {"update": 1001, "target_std": 0.2, "prediction_std": 0.02}
+    row = {"update": 1001, "target_std": 0.2, "prediction_std": 0.02, "target_agreement": 0.5}
     guard.check_collapse(row)
     guard.check_collapse(row | {"update": 1000, "target_std": 0.0})
     guard.saved = 900
@@ -59,6 +59,10 @@ def test_a_collapsed_teacher_stops_data2vec(tmp_path):
         guard.check_collapse(row | {"target_std": 0.09})
     with pytest.raises(UserError, match=r"prediction_std 0.009, expected at least 0.01 \(guard.min_prediction_std\)"):
         guard.check_collapse(row | {"prediction_std": 0.009})
+    strict = kit.DATA2VEC["guard"] | {"max_target_agreement": 0.9}
+    with pytest.raises(UserError, match=r"target_agreement 0.95, expected at most 0.9 \(guard.max_target_agreement\)"):
+        Guard(kit.entry(kit.DATA2VEC, guard=strict), tmp_path).check_collapse(row | {"target_agreement": 0.95})
+    guard.check_collapse(row | {"target_agreement": None})  # batches of one clip do not know
     Guard(kit.entry(kit.HUBERT), tmp_path).check_collapse({"update": 9999})
 
 

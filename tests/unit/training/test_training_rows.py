@@ -20,7 +20,7 @@ KINDS = {"hubert": kit.HUBERT, "data2vec": kit.DATA2VEC | {"normalize": True}}
 BOTH = {"update", "split", "loss", "masked_fraction", "mask_run", "cnn_std"}
 OWN = {
     "hubert": {"bits", "masked_accuracy", "majority_share", "feature_penalty"},
-    "data2vec": {"target_std", "prediction_std", "explained_variance", "ema_decay"},
+    "data2vec": {"target_std", "prediction_std", "target_agreement", "explained_variance", "ema_decay"},
 }
 
 
@@ -90,7 +90,7 @@ def test_rows_say_what_the_batches_held(corpus, tmp_path, caplog, kind):
 
 def test_a_run_whose_targets_hardly_vary_is_stopped_after_the_guards_updates(corpus, tmp_path):
     """Deviations of real targets are below an absurd limit from the first update on; the guard waits for the fifth."""
-    guard = {"after_updates": 5, "min_target_std": 1e3, "min_prediction_std": 0.0}
+    guard = {"after_updates": 5, "min_target_std": 1e3, "min_prediction_std": 0.0, "max_target_agreement": 1.0}
     with pytest.raises(UserError, match=r"update 6: found target_std [\d.]+, expected at least 1000 .*after update 3"):
         train(corpus, tmp_path, "data2vec", guard=guard)
     assert read_jsonl(tmp_path / "resume" / "metrics.jsonl")[-1]["update"] == 6

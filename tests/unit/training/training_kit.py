@@ -40,7 +40,7 @@ HUBERT = PRETRAINING | {
 }  # fmt: skip
 DATA2VEC = PRETRAINING | {
     "kind": "data2vec", "average_top_k": 2, "ema": {"start": 0.9, "end": 0.99, "anneal_updates": 10},
-    "guard": {"after_updates": 1000, "min_target_std": 0.1, "min_prediction_std": 0.01},
+    "guard": {"after_updates": 1000, "min_target_std": 0.1, "min_prediction_std": 0.01, "max_target_agreement": 1.0},
 }  # fmt: skip
 
 

@@ -255,11 +255,13 @@ class Ema(Recipe):
 
 @dataclass(frozen=True, kw_only=True)
 class CollapseGuard(Recipe):
-    """Smallest mean standard deviation of targets and predictions tolerated after some updates."""
+    """What is tolerated after some updates: least mean standard deviation of targets and predictions (fairseq), and
+    largest agreement of different clips' targets."""
 
     after_updates: int
     min_target_std: float
     min_prediction_std: float
+    max_target_agreement: float
 
 
 @dataclass(frozen=True, kw_only=True)

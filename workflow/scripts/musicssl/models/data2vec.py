@@ -47,17 +47,13 @@ class Teacher(nn.Module):
             weight.lerp_(student[name], 1 - decay)
 
     @torch.no_grad()
-    def targets(self, hidden: Tensor, rows: Tensor, top_k: int, run: RunLayer = run_layer) -> Tensor:
-        """Return what to predict at masked frames.
+    def targets(self, hidden: Tensor, top_k: int, run: RunLayer = run_layer) -> Tensor:
+        """Return what there is to predict at each frame, float32 (B, T, D).
 
         Args:
             hidden: (B, T, D), unmasked inputs with positions added.
-            rows: int64 (M,), masked frames among the B * T.
             top_k: layers to average, counted from the last.
             run: runs a layer.
-
-        Returns:
-            float32 (M, D).
         """
         hidden = self.layer_norm(hidden)
         first = len(self.layers) - top_k
@@ -65,7 +61,7 @@ class Teacher(nn.Module):
         for i, layer in enumerate(self.layers):
             hidden, feed_forward = run(layer, hidden)
             if i >= first:
-                total = total + instance_norm(feed_forward.float()).flatten(0, 1).index_select(0, rows)
+                total = total + instance_norm(feed_forward.float())
         return total / top_k
 
 
@@ -73,6 +69,13 @@ def instance_norm(values: Tensor) -> Tensor:
     """Return (B, T, D) with zero mean and unit variance over time, for each clip and channel."""
     variance, mean = torch.var_mean(values, dim=1, correction=0, keepdim=True)
     return (values - mean) * torch.rsqrt(variance + 1e-5)
+
+
+def shared(targets: Tensor) -> dict[str, Tensor]:
+    """Return sums of products of targets (B, T, D) at the same frame: of pairs of clips, and of each with itself."""
+    squares = targets.square().sum(dtype=torch.float64)
+    pairs = targets.sum(0).square().sum(dtype=torch.float64) - squares
+    return {"between_clips": pairs, "within_clips": (len(targets) - 1) * squares}
 
 
 def ema_decay(ema: Ema, update: int) -> float:
@@ -114,13 +117,14 @@ class Data2vecObjective(Objective):
         projected = project(encoder, features)
         with torch.no_grad():
             positioned = add_positions(encoder, projected)
-        targets = self.teacher.targets(positioned, rows, self.recipe.average_top_k, self.run)
+        everywhere = self.teacher.targets(positioned, self.recipe.average_top_k, self.run)
+        targets = everywhere.flatten(0, 1).index_select(0, rows)
         hidden = hide(encoder, dropped(projected, encoder.feature_projection.dropout), mask)
         hidden = contextualise(encoder, hidden, keep_layers, self.run).flatten(0, 1).index_select(0, rows)
         predictions = self.final_proj(hidden).float()
         error = F.mse_loss(predictions, targets, reduction="sum")
         loss_sum = error * targets.shape[1] ** -0.5
-        sums = common_sums(loss_sum, mask, features) | {"squared_error": error.detach().double()}
+        sums = common_sums(loss_sum, mask, features) | {"squared_error": error.detach().double()} | shared(everywhere)
         for name, values in (("target", targets), ("prediction", predictions.detach())):
             sums[f"{name}_sum"] = values.sum(0, dtype=torch.float64)
             sums[f"{name}_square"] = values.square().sum(0, dtype=torch.float64)
@@ -130,11 +134,14 @@ class Data2vecObjective(Objective):
         """Add deviations of targets and predictions, the share of target variance explained, and the decay.
 
         Deviations are ``mean_channels(sqrt(var + 1e-6))`` over all masked frames, as fairseq's guards compute them.
+        Agreement is the correlation of different clips' targets at the same frame: about 0 where targets follow the
+        audio, 1 where they only tell a frame's place in its clip, which deviations and explained variance do not show.
         """
         spread = (sums["target_square"] - sums["target_sum"].square() / num_masked).sum()
         return super().metrics(sums, num_masked) | {
             "target_std": mean_std(sums["target_sum"], sums["target_square"], num_masked, STD_FLOOR),
             "prediction_std": mean_std(sums["prediction_sum"], sums["prediction_square"], num_masked, STD_FLOOR),
+            "target_agreement": float(sums["between_clips"] / sums["within_clips"]),
             "explained_variance": 1 - float(sums["squared_error"] / spread),
             "ema_decay": self.decay,
         }

@@ -34,11 +34,16 @@ SPREAD = (
     Line("targets", "train", "target_std", "first"),
     Line("predictions", "train", "prediction_std", "second"),
 )
+AGREEMENT = (
+    Line("train", "train", "target_agreement", "first"),
+    Line("validation", "valid", "target_agreement", "second"),
+)
 CHARTS = (
     ("Loss per masked frame", LOSS, False),
     ("Accuracy on masked frames", ACCURACY, True),
     ("Explained variance of the targets", EXPLAINED, False),
     ("Standard deviation (0 = collapse)", SPREAD, True),
+    ("Agreement of clips' targets (1 = collapse)", AGREEMENT, True),
 )
 LAYER_KEY = (
     "Softmax weights of the probe in percent, mean over seeds. State 0 is what enters the transformer, the last state "

@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 from ..config.recipes import Data2vec, Hubert
 from ..runtime import UserError
 from .report import Report
+
+COLLAPSED = (
+    "the teacher has collapsed",
+    "the teacher tells a frame's place in its clip and little of the audio",
+)
 
 
 class Guard:
@@ -33,19 +39,27 @@ class Guard:
             f"({self.recipe.optimizer.lr:g}) or set precision: fp32, which is a new recipe and trains from the start"
         )
 
-    def check_collapse(self, row: dict[str, float]) -> None:
-        """Raise UserError when targets or predictions of data2vec hardly vary (fairseq ``data2vec_audio.py``)."""
+    def check_collapse(self, row: dict[str, Any]) -> None:
+        """Raise UserError when targets or predictions of data2vec hardly vary (fairseq ``data2vec_audio.py``), or when
+        targets hardly differ from clip to clip."""
         if not isinstance(self.recipe, Data2vec) or row["update"] <= self.recipe.guard.after_updates:
             return
         guard = self.recipe.guard
-        for name, least in (("target_std", guard.min_target_std), ("prediction_std", guard.min_prediction_std)):
-            if row[name] < least:
-                raise UserError(
-                    f"update {row['update']}: found {name} {row[name]:.3g}, expected at least {least:g} "
-                    f"(guard.min_{name}): the teacher has collapsed; {self._state()}. Lower optimizer.lr "
-                    f"({self.recipe.optimizer.lr:g}) or raise batch.global_s ({self.recipe.batch.global_s:g} s), "
-                    "which is a new recipe and trains from the start"
-                )
+        for name, bound, most in (
+            ("target_std", guard.min_target_std, False),
+            ("prediction_std", guard.min_prediction_std, False),
+            ("target_agreement", guard.max_target_agreement, True),
+        ):
+            found = row[name]
+            if found is None or (found <= bound if most else found >= bound):
+                continue
+            end, side = ("max", "most") if most else ("min", "least")
+            raise UserError(
+                f"update {row['update']}: found {name} {found:.3g}, expected at {side} {bound:g} "
+                f"(guard.{end}_{name}): {COLLAPSED[most]}; {self._state()}. Lower optimizer.lr "
+                f"({self.recipe.optimizer.lr:g}), raise batch.global_s ({self.recipe.batch.global_s:g} s) or slow the "
+                f"teacher (ema.start {self.recipe.ema.start:g}), which is a new recipe and trains from the start"
+            )
 
     def _state(self) -> str:
         if self.saved is None:
