@@ -134,14 +134,14 @@ def test_evidence_probes_two_runs_all_along_beside_their_twins(workflow) -> None
     evidence = ("--configfile", "config/miniature.yaml", "config/evidence.yaml")
     jobs = workflow.jobs(*evidence)
     assert jobs["pretrain"] == 2 + UNTRAINED
-    assert jobs["export_model"] == 14 + UNTRAINED
-    assert jobs["probe"] == (14 + FLOORS) * 4
+    assert jobs["export_model"] == 7 + UNTRAINED
+    assert jobs["probe"] == (7 + FLOORS) * 4
     assert jobs["render_report"] == 1
     music = "corpora={'miniature': {'more_roots': {'yours': 'elsewhere'}}}"
     assert workflow.jobs(*evidence, "--config", music) == jobs
     done = workflow.snakemake("--dry-run", "--printshellcmds", *evidence)
     text = done.stdout + done.stderr
-    assert text.count("--snapshots 300 600 900 1200 1500 1800 2100 ") == text.count("--snapshots 300 600 900 1200 1500 ") == 1
+    assert text.count("--snapshots 600 1200 1800 ") == text.count("--snapshots 600 1200 ") == 1
 
 
 def test_models_beyond_the_paper_are_targets_like_any_other(workflow) -> None:
