@@ -21,6 +21,7 @@ one thread they are processor seconds, which other work on the machine disturbs 
 """
 
 import argparse
+import contextlib
 import csv
 import importlib.util
 import logging
@@ -255,7 +256,8 @@ def lightning(read, size, classes: np.ndarray, split: int, replicas: int, epochs
                 max_epochs=epochs, accelerator="cpu", logger=CSVLogger(folder), callbacks=callbacks,
                 enable_model_summary=False, num_sanity_val_steps=0,
             )  # fmt: skip
-            trainer.fit(Module(), *loaders(read, classes, split, workers))
+            with contextlib.redirect_stdout(sys.stderr):  # the progress bar
+                trainer.fit(Module(), *loaders(read, classes, split, workers))
         last.append(float(trainer.callback_metrics["valid_accuracy"]))
     return float(np.mean(last))
 
