@@ -141,7 +141,7 @@ def test_evidence_probes_two_runs_all_along_beside_their_twins(workflow) -> None
     assert workflow.jobs(*evidence, "--config", music) == jobs
     done = workflow.snakemake("--dry-run", "--printshellcmds", *evidence)
     text = done.stdout + done.stderr
-    assert text.count("--snapshots 600 1200 1800 ") == text.count("--snapshots 600 1200 ") == 1
+    assert text.count("--snapshots 600 1200 1800 --out ") == text.count("--snapshots 600 1200 --out ") == 1
 
 
 def test_models_beyond_the_paper_are_targets_like_any_other(workflow) -> None:
