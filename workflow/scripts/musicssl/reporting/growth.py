@@ -63,4 +63,6 @@ def floors(table: StudyTable, column: Column, most: int) -> list[Series]:
     """Return the scores that no encoder is needed for, as level lines."""
     rows = [(name, table.ran(name, column)) for name in ("mfcc", "constant") if name in table.floor_models]
     levels = [(name, float(row["mean"])) for name, row in rows if row]
-    return [Series(name, [(0.0, level), (float(most), level)], "reference") for name, level in levels]
+    return [
+        Series(f"{name} ({level:.1f})", [(0.0, level), (float(most), level)], "reference") for name, level in levels
+    ]
