@@ -7,6 +7,7 @@ import logging
 import math
 import time
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -76,7 +77,7 @@ class Run:
             if validate:
                 self._validate(done)
             if keep:
-                self.world.on_main(lambda: self._keep(done))  # noqa: B023 it runs at once
+                self.world.on_main(partial(self._keep, done))
             if save or (stop and done < updates):
                 self._save(done)
             meter.skip(time.perf_counter() - before)
