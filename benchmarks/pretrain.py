@@ -9,8 +9,10 @@ peak memory is its own; rounds are interleaved, so that all see the same machine
     python benchmarks/pretrain.py --clip-s 5 --clips 2 --in-turn 6
     python benchmarks/pretrain.py --device cuda --clip-s 30
 
-With ``--in-turn N``: our two paradigms alone, N steps of each in turn in one process, so that their ratio does not hang on
-what else the machine did between two processes. With ``--device cuda``: bf16, our step alone, batches doubled until memory ends, with and without --compile, and the
+With ``--in-turn N``: our two paradigms alone, N steps of each in turn in one process, so that their ratio does not hang
+on what else the machine did between two processes.
+
+With ``--device cuda``: bf16, our step alone, batches doubled until memory ends, with and without --compile, and the
 hours that each model of the paper would take at the best of them.
 """
 
@@ -24,6 +26,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from functools import partial
 
 import torch
 from pretrain_steps import CONTESTANTS, LOADED, PAPER, Step, operations, ours, recipe
@@ -195,11 +198,8 @@ def main() -> None:
     if a.contestant or a.measure_gpu:
         print(json.dumps(measure(a.contestant, a) if a.contestant else measure_gpu(a)))
         return
-    if a.device == "cuda":
-        lines = survey(a, sys.argv[1:])
-    else:
-        lines = in_turn(a) if a.in_turn else compete(a, sys.argv[1:])
-    for line in lines:
+    table = in_turn if a.in_turn else partial(survey if a.device == "cuda" else compete, argv=sys.argv[1:])
+    for line in table(a):
         print(line, flush=True)
 
 
