@@ -14,13 +14,6 @@ from musicssl.training.data import Clips
 from musicssl.training.journal import Journal
 
 
-@pytest.fixture(autouse=True)
-def settings():
-    """Leave torch's settings as they were."""
-    yield
-    torch.use_deterministic_algorithms(False)
-
-
 def test_audio_at_another_rate(tmp_path):
     audio, labels, _ = kit.write_corpus(tmp_path, [[16000] * 4])
     index = audio / "000.json"

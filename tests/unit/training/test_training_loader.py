@@ -15,15 +15,6 @@ from musicssl.training.distributed import World
 from musicssl.training.trainer import Trainer
 
 
-@pytest.fixture
-def one_thread():
-    """Give the model one thread, which leaves the loader's two no more than their share; undo it."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
-
-
 def audio_rate(batches, updates):
     """Return the seconds of audio a second that the loader's threads make when nobody computes."""
     keys = [(update, micro) for update in updates for micro in range(batches.sizes.num_micro)]

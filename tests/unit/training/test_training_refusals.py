@@ -26,10 +26,8 @@ def corpus(tmp_path):
 
 @pytest.fixture(autouse=True)
 def tiny(monkeypatch):
-    """Run in this process on the tiny objective, and leave torch's settings as they were."""
+    """Run in this process on the tiny objective."""
     monkeypatch.setattr(models, "build_objective", kit.tiny_objective)
-    yield
-    torch.use_deterministic_algorithms(False)
 
 
 def test_a_diverged_run_stops_and_keeps_its_last_good_state(corpus, tmp_path):

@@ -6,7 +6,6 @@ import re
 
 import numpy as np
 import pytest
-import torch
 import training_kit as kit
 
 from musicssl.arithmetic import train_step
@@ -16,22 +15,13 @@ from musicssl.training import pretrain
 from musicssl.training.batches import Batches, plan
 from musicssl.training.data import Clips
 
+pytestmark = pytest.mark.usefixtures("one_thread")
 KINDS = {"hubert": kit.HUBERT, "data2vec": kit.DATA2VEC | {"normalize": True}}
 BOTH = {"update", "split", "loss", "masked_fraction", "mask_run", "cnn_std"}
 OWN = {
     "hubert": {"bits", "masked_accuracy", "majority_share", "feature_penalty"},
     "data2vec": {"target_std", "prediction_std", "target_agreement", "explained_variance", "ema_decay"},
 }
-
-
-@pytest.fixture(autouse=True)
-def settings():
-    """One thread, as small models want it; then torch's settings as they were."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
-    torch.use_deterministic_algorithms(False)
 
 
 @pytest.fixture(scope="module")

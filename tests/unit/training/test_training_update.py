@@ -12,17 +12,9 @@ from musicssl.training.distributed import World
 from musicssl.training.schedule import learning_rate
 from musicssl.training.trainer import Trainer
 
+pytestmark = pytest.mark.usefixtures("one_thread")
 QUIET = kit.ARCHITECTURE | {"dropout": 0.0, "attention_dropout": 0.0, "input_dropout": 0.0}
 KINDS = {"hubert": kit.HUBERT | {"feature_penalty": 0.0}, "data2vec": kit.DATA2VEC | {"normalize": True}}
-
-
-@pytest.fixture(autouse=True)
-def one_thread():
-    """Small models wait for a second thread longer than it helps."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
 
 
 @pytest.fixture(scope="module")
