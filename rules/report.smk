@@ -50,6 +50,7 @@ rule tabulate_study:
             "tasks": catalogue.columns(wildcards.study),
         },
         floors=lambda wildcards: catalogue.floors,
+        twins=lambda wildcards: catalogue.twins(wildcards.study),
         expected=lambda wildcards: expected_digests(catalogue.rows(wildcards.study), catalogue.columns(wildcards.study)),
     script:
         "../workflow/scripts/tabulate_study.py"

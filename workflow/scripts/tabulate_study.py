@@ -12,7 +12,7 @@ def main(snakemake: Any) -> None:
     """Unpack the job, read the metrics, write the long table."""
     params = snakemake.params
     cells = reporting.read_metrics(snakemake.input.metrics, params.expected)
-    rows = reporting.study_rows(params.study, cells, params.selected, params.floors)
+    rows = reporting.study_rows(params.study, cells, params.selected, params.floors, params.twins)
     reporting.write_csv(snakemake.output.table, reporting.TABLE_COLUMNS, rows)
 
 

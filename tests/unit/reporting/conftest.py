@@ -15,6 +15,7 @@ from musicssl.artefacts import write_json, write_jsonl, write_text
 EVIL = '<script>alert("x")</script>&\'.wav'
 FLOORS = ["random-hubert", "random-data2vec", "mfcc", "constant"]
 MODELS = ["hubert-k500-mfcc39", "music2vec-vanilla"]
+TWINS = dict(zip(MODELS, ["random-hubert", "random-data2vec"]))
 LEVEL = {"hubert-k500-mfcc39": 0.62, "music2vec-vanilla": 0.33, "mfcc": 0.33, "random-hubert": 0.3}
 TASKS = {
     "nsynth-pitch": ["accuracy"],
@@ -129,6 +130,7 @@ def run(tmp_path: Path) -> SimpleNamespace:
         study=study,
         selected={"models": MODELS + FLOORS, "tasks": list(TASKS)},
         floors=FLOORS,
+        twins=TWINS,
         expected={f"{m}/{t}": f"{m}/{t}"[:10] for m in MODELS + FLOORS for t in TASKS},
         evil=EVIL,
         dot=DOT,
@@ -136,11 +138,17 @@ def run(tmp_path: Path) -> SimpleNamespace:
 
 
 @pytest.fixture
-def table(run: SimpleNamespace) -> Path:
-    path = run.root / "studies/table1/table.csv"
-    params = SimpleNamespace(study=run.study, selected=run.selected, floors=run.floors, expected=run.expected)
-    tabulate_study.main(SimpleNamespace(input=run.inputs, params=params, output=SimpleNamespace(table=path)))
-    return path
+def study_job(run: SimpleNamespace) -> SimpleNamespace:
+    names = ("study", "selected", "floors", "twins", "expected")
+    params = SimpleNamespace(**{name: getattr(run, name) for name in names})
+    output = SimpleNamespace(table=run.root / "studies/table1/table.csv")
+    return SimpleNamespace(input=run.inputs, params=params, output=output)
+
+
+@pytest.fixture
+def table(study_job: SimpleNamespace) -> Path:
+    tabulate_study.main(study_job)
+    return study_job.output.table
 
 
 @pytest.fixture

@@ -44,3 +44,12 @@ def test_snapshots_of_one_model_make_its_curve():
 
 def test_two_models_make_no_curve():
     assert growth_part(*study([200, 600])) is None
+
+
+def test_dots_mark_where_the_paired_interval_over_the_twin_lies_above_0():
+    table, recipes = study([200, 600, 1800])
+    assert str(growth_part(table, recipes)).count("<circle") == 0
+    for updates, low in ((200, "-0.1"), (600, "0.1"), (1800, "0.0")):
+        cell = table.cells[f"hubert-u{updates}", table.columns[0]]
+        cell |= {"over_twin": "2.0", "over_twin_low": low, "over_twin_high": "5.0"}
+    assert str(growth_part(table, recipes)).count("<circle") == 1

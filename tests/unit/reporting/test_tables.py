@@ -28,12 +28,6 @@ def branch_job(run: SimpleNamespace, model: str = "music2vec-vanilla") -> Simple
     )
 
 
-def study_job(run: SimpleNamespace) -> SimpleNamespace:
-    params = SimpleNamespace(study=run.study, selected=run.selected, floors=run.floors, expected=run.expected)
-    output = SimpleNamespace(table=run.root / "studies/table1/table.csv")
-    return SimpleNamespace(input=run.inputs, params=params, output=output)
-
-
 def test_branch_summary(run: SimpleNamespace) -> None:
     job = branch_job(run)
     tabulate_branch.main(job)
@@ -80,17 +74,15 @@ def test_metrics_of_another_recipe_are_refused(run: SimpleNamespace, kind: str) 
     assert not job.output.summary.exists()
 
 
-def test_metrics_nobody_asked_for_are_refused(run: SimpleNamespace) -> None:
-    job = study_job(run)
-    del job.params.expected["mfcc/gs-key"]
+def test_metrics_nobody_asked_for_are_refused(study_job: SimpleNamespace) -> None:
+    del study_job.params.expected["mfcc/gs-key"]
     with pytest.raises(UserError, match="expected no result for mfcc/gs-key"):
-        tabulate_study.main(job)
+        tabulate_study.main(study_job)
 
 
-def test_study_table_shows_what_was_not_run(run: SimpleNamespace) -> None:
-    job = study_job(run)
-    tabulate_study.main(job)
-    rows = rows_of(job.output.table)
+def test_study_table_shows_what_was_not_run(run: SimpleNamespace, study_job: SimpleNamespace) -> None:
+    tabulate_study.main(study_job)
+    rows = rows_of(study_job.output.table)
     models = list(dict.fromkeys(row["model"] for row in rows))
     assert models == ["hubert-speech", "hubert-k500-mfcc39", "music2vec-vanilla", *run.floors]
     status = {(row["model"], row["task"], row["metric"]): row["status"] for row in rows}
@@ -102,19 +94,17 @@ def test_study_table_shows_what_was_not_run(run: SimpleNamespace) -> None:
     assert (cell["mean"], cell["paper"], cell["role"]) == ("", "15.0", "model")
 
 
-def test_study_table_is_deterministic(run: SimpleNamespace) -> None:
-    job = study_job(run)
-    tabulate_study.main(job)
-    first = job.output.table.read_bytes()
-    tabulate_study.main(job)
-    assert job.output.table.read_bytes() == first
+def test_study_table_is_deterministic(study_job: SimpleNamespace) -> None:
+    tabulate_study.main(study_job)
+    first = study_job.output.table.read_bytes()
+    tabulate_study.main(study_job)
+    assert study_job.output.table.read_bytes() == first
 
 
-def test_a_selected_cell_without_metrics_is_an_error(run: SimpleNamespace) -> None:
-    job = study_job(run)
-    job.input.metrics = [p for p in job.input.metrics if p.parts[-3:-1] != ("music2vec-vanilla", "gs-key")]
+def test_a_selected_cell_without_metrics_is_an_error(study_job: SimpleNamespace) -> None:
+    study_job.input.metrics = [p for p in study_job.input.metrics if p.parts[-3:-1] != ("music2vec-vanilla", "gs-key")]
     with pytest.raises(UserError, match="music2vec-vanilla/gs-key, which is selected"):
-        tabulate_study.main(job)
+        tabulate_study.main(study_job)
 
 
 @pytest.mark.parametrize("missing", [None, "nsynth-pitch"])
@@ -125,10 +115,10 @@ def test_average_only_with_all_nine_tasks(missing: str | None) -> None:
     for task in tasks:
         values = {metric: paper.paper_value(model, task, metric, 3) / 100 for metric in paper.TASKS[task][1]}
         scores = {m: {"mean": v, "std": 0.0, "low": v, "high": v, "seeds": [v]} for m, v in values.items()}
-        cells[model, task] = {"metrics": scores, "num_items": {"test": 1}, "floor": {}, "digest": "0"}
+        cells[model, task] = {"task": task, "metrics": scores, "num_items": {"test": 1}, "floor": {}, "digest": "0"}
     cells.pop((model, missing), None)
     study = {"name": "mine", "models": [model], "tasks": tasks, "paper_table": 3}
     selected = {"models": [model], "tasks": [task for task in tasks if task != missing]}
-    row = study_rows(study, cells, selected, [])[-1]
+    row = study_rows(study, cells, selected, [], {})[-1]
     assert (row["task"], row["mean"], row["paper"]) == ("average", "" if missing else "60.56", "60.6")
     assert row["status"] == ("not run" if missing else "ok")

@@ -149,6 +149,11 @@ class Catalogue:
         models = [m for m in asked if self.run_of(m) in chosen or table[m]["kind"] == "released"]
         return models + [name for name in self.floors if name not in models]
 
+    def twins(self, study: str) -> dict[str, str]:
+        """Return the untrained encoder of the same paradigm, by model of a study that this run builds."""
+        models = [model for model in self.rows(study) if model not in self.floors]
+        return {model: floors["random"] for model in models if "random" in (floors := self.floors_of(model))}
+
     def sharing(self, dataset: str) -> list[str]:
         """Return the selected tasks that read one dataset, in the order of the table; their states are stored together.
 

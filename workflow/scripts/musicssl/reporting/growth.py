@@ -7,14 +7,15 @@ from typing import Any
 
 from ..config.recipes import training_of
 from .markup import Child, Markup, figure, grid, join, tag
-from .studies import METRIC_NAMES, Column, StudyTable
+from .studies import METRIC_NAMES, Column, StudyTable, gain_of
 from .svg import Series, legend, line_chart
+from .tables import OVER_TWIN
 
 LEAST = 3  # trained models of one kind that make a curve
 NAMES = {"hubert": "MusicHuBERT", "data2vec": "Music2Vec"}
 KEY = (
-    "Each point is an encoder after so many updates; 0 is the untrained twin. "
-    "Pre-training is worth something on a task from where its line stays above its first point and the dashed lines."
+    "Each line is an encoder after ever more updates; 0 is the untrained twin. A dot: better than the twin, the paired "
+    "95 % interval lies above 0. Pre-training is worth something on a task where dots stand above the dashed lines."
 )
 
 
@@ -52,10 +53,14 @@ def lines(table: StudyTable, column: Column, curves: Mapping[str, Sequence[tuple
     """Return the curve of each kind on one metric."""
     found = []
     for kind, style in zip(NAMES, ("first", "second")):
-        rows = [(updates, table.ran(model, column)) for updates, model in curves.get(kind, ())]
-        points = [(float(updates), float(row["mean"])) for updates, row in rows if row]
+        points, dots = [], []
+        for updates, model in curves.get(kind, ()):
+            if row := table.ran(model, column):
+                points.append((float(updates), float(row["mean"])))
+                gain = gain_of(table, model, column, OVER_TWIN)
+                dots += points[-1:] if gain and gain.low > 0 else []
         if points:
-            found.append(Series(NAMES[kind], points, style))
+            found.append(Series(NAMES[kind], points, style, dots=dots))
     return found
 
 

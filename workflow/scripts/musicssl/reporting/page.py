@@ -13,7 +13,8 @@ from .evidence import clusters_part, curves_part, layers_part
 from .growth import growth_part
 from .markup import Markup, figure, join, section, tag
 from .material import Material
-from .studies import BELOW, MARKS, NEAR, StudyTable, study_part
+from .studies import BELOW, MARKS, NEAR, StudyTable, gain_of, study_part
+from .tables import OVER_TWIN
 
 STYLE = Path(__file__).with_name("style.css")
 TITLE = "Speech self-supervision for music: report of this run"
@@ -104,4 +105,10 @@ def finding(table: StudyTable) -> list[Markup | str]:
             f"; of their {len(verdicts):,} scores {len(verdicts) - below - near:,} stand clear of every floor, "
             f"{near:,} reach one with their interval, {below:,} are at or below it"
         )
+        gains = [gain for m in table.models for c in table.columns if (gain := gain_of(table, m, c, OVER_TWIN))]
+        if gains:
+            text += (
+                f"; {sum(gain.low > 0 for gain in gains):,} are better than the untrained twin's, "
+                f"{sum(gain.high < 0 for gain in gains):,} worse (paired 95 % intervals without 0)"
+            )
     return [link, f"{text}."]

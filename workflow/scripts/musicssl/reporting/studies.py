@@ -9,7 +9,7 @@ from .markup import Child, Markup, details, figure, grid, join, tag
 from .markup import table as html_table
 from .paper import AVERAGE, STATE_OF_THE_ART, paper_value
 from .svg import Interval, interval_plot
-from .tables import OK, Row
+from .tables import GAIN, OK, OVER_TWIN, Row
 
 PANEL_COLUMNS = 8
 BELOW, NEAR, ABOVE = "below", "near", "above"
@@ -45,6 +45,14 @@ class Floor(NamedTuple):
 
     value: float
     name: str
+
+
+class Gain(NamedTuple):
+    """A paired difference and its 95 % interval, times 100."""
+
+    mean: float
+    low: float
+    high: float
 
 
 class StudyTable:
@@ -112,7 +120,7 @@ def study_part(table: StudyTable) -> Markup:
     parts.append(not_run_sentence(table))
     if table.columns:
         parts += [panel_table(table, columns) for columns in panels(table.columns)]
-        parts.append(gains_part(table))
+        parts += [gains_part(table, GAIN), gains_part(table, OVER_TWIN)]
         parts.append(details("The same cells as intervals", tag("p", PLOT_KEY, class_="note"), grid(plots(table))))
     return tag("article", *parts, id=f"study-{table.name}")
 
@@ -154,34 +162,39 @@ def panel_table(table: StudyTable, columns: Sequence[Column]) -> Markup:
     return tag("div", content, class_="scroll", tabindex="0")
 
 
-def gains_part(table: StudyTable) -> Markup | None:
-    """Return the paired differences to the study's reference; one whose interval leaves out 0 is bold."""
-    columns = [column for column in table.columns if any(gain_of(table, model, column) for model in table.models)]
+def gains_part(table: StudyTable, pairing: Sequence[str]) -> Markup | None:
+    """Return paired differences to another model; one whose interval leaves out 0 is bold."""
+    columns = [column for column in table.columns if any(gain_of(table, m, column, pairing) for m in table.models)]
     if not columns:
         return None
-    models = [model for model in [*table.models, *table.floor_models] if any(gain_of(table, model, c) for c in columns)]
-    reference = next(row["reference"] for row in table.rows if row.get("reference"))
-    parts = [tag("p", f"Score minus that of {reference} on the same test items, and its 95 % interval.", class_="note")]
+    shown = [*table.models, *table.floor_models]
+    models = [model for model in shown if any(gain_of(table, model, column, pairing) for column in columns)]
+    others = dict.fromkeys(row[pairing[0]] for row in table.rows if row.get(pairing[0]))
+    name = "the untrained twin" if pairing is OVER_TWIN else join(others)
+    note = f"Score minus that of {' or '.join(others)} on the same test items, and its 95 % interval; bold without 0."
+    parts: list[Child] = [tag("p", note, class_="note")]
     for group in panels(columns):
         head = ["Model", *(join([c.task, tag("small", METRIC_NAMES.get(c.metric, c.metric))]) for c in group)]
-        parts.append(html_table(head, [[model, *(gain_cell(table, model, c) for c in group)] for model in models]))
-    return details(f"Paired differences to {reference}", *parts)
+        parts.append(
+            html_table(head, [[m, *(gain_cell(gain_of(table, m, c, pairing)) for c in group)] for m in models])
+        )
+    return details(join(["Paired differences to ", name]), *parts)
 
 
-def gain_of(table: StudyTable, model: str, column: Column) -> Row | None:
-    """Return a cell that has a paired difference."""
+def gain_of(table: StudyTable, model: str, column: Column, pairing: Sequence[str]) -> Gain | None:
+    """Return a cell's paired difference."""
     row = table.ran(model, column)
-    return row if row and row.get("gain") else None
+    if not row or not row.get(pairing[1]):
+        return None
+    return Gain(*(float(row[name]) for name in pairing[1:]))
 
 
-def gain_cell(table: StudyTable, model: str, column: Column) -> Markup:
+def gain_cell(gain: Gain | None) -> Markup:
     """Return one paired difference."""
-    row = gain_of(table, model, column)
-    if row is None:
+    if gain is None:
         return tag("span", "–")
-    gain, low, high = (float(row[key]) for key in ("gain", "gain_low", "gain_high"))
-    mean = tag("b" if low > 0 or high < 0 else "span", f"{gain:+.1f}")
-    return join([mean, tag("small", f"[{low:+.1f}, {high:+.1f}]")])
+    mean = tag("b" if gain.low > 0 or gain.high < 0 else "span", f"{gain.mean:+.1f}")
+    return join([mean, tag("small", f"[{gain.low:+.1f}, {gain.high:+.1f}]")])
 
 
 def line(name: str, cells: Iterable[Markup], class_: str | None = None) -> Markup:

@@ -18,12 +18,13 @@ CHAR = 6.1  # width of a character of the figures' 10.5 px text, in px, on the s
 
 @dataclass(frozen=True)
 class Series:
-    """One line of a chart; ``style`` is a CSS class, and ``area`` fills down to the axis."""
+    """One line of a chart; ``style`` is a CSS class, ``area`` fills down to the axis, ``dots`` are marked points."""
 
     label: str
     points: Sequence[Point]
     style: str = "first"
     area: bool = False
+    dots: Sequence[Point] = ()
 
 
 @dataclass(frozen=True)
@@ -131,10 +132,10 @@ def line_chart(title: str, series: Sequence[Series], x_label: str, zero: bool = 
         drawn = [(across(x), up(y)) for x, y in points]
         if one.area:
             marks.append(path([(drawn[0][0], bottom), *drawn, (drawn[-1][0], bottom)], f"area {one.style}", True))
-        elif len(drawn) == 1:
-            marks.append(tag("circle", cx=drawn[0][0], cy=drawn[0][1], r=3, class_=f"dot {one.style}"))
-        else:
+        elif len(drawn) > 1:
             marks.append(path(drawn, f"line {one.style}"))
+        for x, y in one.dots or (points if len(points) == 1 and not one.area else ()):
+            marks.append(tag("circle", cx=across(x), cy=up(y), r=3, class_=f"dot {one.style}"))
     return drawing(width, height, title, *marks)
 
 

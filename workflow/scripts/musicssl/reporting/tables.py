@@ -23,9 +23,10 @@ OK, NOT_RUN = "ok", "not run"
 SCORE_COLUMNS = ("mean", "std", "low", "high", "num_test", "seeds")
 FLOOR_ROLES = ("constant", "mfcc", "random")
 SUMMARY_COLUMNS = ("model", "task", "metric", *SCORE_COLUMNS, *(f"floor_{r}" for r in FLOOR_ROLES), "paper", "digest")
-PAIRED_COLUMNS = ("reference", "gain", "gain_low", "gain_high")
+GAIN = ("reference", "gain", "gain_low", "gain_high")  # over the study's first model
+OVER_TWIN = ("twin", "over_twin", "over_twin_low", "over_twin_high")  # over the untrained encoder of the paradigm
 TABLE_COLUMNS = (
-    *("model", "role", "task", "metric", "status", *SCORE_COLUMNS, "trivial", "paper", *PAIRED_COLUMNS, "digest"),
+    *("model", "role", "task", "metric", "status", *SCORE_COLUMNS, "trivial", "paper", *GAIN, *OVER_TWIN, "digest"),
 )
 
 
@@ -77,14 +78,23 @@ def score_columns(metrics: Mapping[str, Any], metric: str) -> Row:
     return row | {"num_test": str(metrics["num_items"]["test"]), "seeds": str(len(values["seeds"]))}
 
 
-def gain_columns(metrics: Mapping[str, Any], reference: str, cells: Cells, task: str, metric: str) -> Row:
-    """Return the paired difference to the reference's probe of the same task, if there is one."""
-    other = cells.get((reference, task))
-    gain = paired_difference(metrics, other, metric) if other and other is not metrics else None
-    if gain is None:
+def paired_columns(
+    columns: Sequence[str], metrics: Mapping[str, Any], other_model: str, cells: Cells, metric: str
+) -> Row:
+    """Return the paired difference to another model's probe of the same task, if there is one.
+
+    Args:
+        columns: names for the other model, the difference and its interval.
+        metrics: ``metrics.json`` of the one.
+        other_model: name of the other.
+        cells: the metrics that were computed.
+        metric: its name.
+    """
+    other = cells.get((other_model, metrics["task"]))
+    found = paired_difference(metrics, other, metric) if other and other is not metrics else None
+    if found is None:
         return {}
-    values = {"gain": gain.mean, "gain_low": gain.low, "gain_high": gain.high}
-    return {"reference": reference} | {name: percent(value) for name, value in values.items()}
+    return dict(zip(columns, (other_model, percent(found.mean), percent(found.low), percent(found.high)), strict=True))
 
 
 def paper_column(model: str, task: str, metric: str, table: int = 0) -> str:
@@ -121,7 +131,11 @@ def branch_rows(model: str, cells: Cells, floor_cells: Cells, floors: Mapping[st
 
 
 def study_rows(
-    study: Mapping[str, Any], cells: Cells, selected: Mapping[str, Sequence[str]], floors: Sequence[str]
+    study: Mapping[str, Any],
+    cells: Cells,
+    selected: Mapping[str, Sequence[str]],
+    floors: Sequence[str],
+    twins: Mapping[str, str],
 ) -> list[Row]:
     """Return the long table of one study: every declared model, then the floors, on every declared task.
 
@@ -130,11 +144,12 @@ def study_rows(
         cells: the metrics that were computed.
         selected: the models and tasks that were asked for.
         floors: names of the floor models.
+        twins: name of the untrained encoder of the same paradigm, by model.
 
     Returns:
-        Rows with :data:`TABLE_COLUMNS`; declared cells without a result have the status "not run". ``gain`` is the
-        paired difference to the study's first selected model. Where the study declares all nine tasks of the paper's
-        average, each model ends with it.
+        Rows with :data:`TABLE_COLUMNS`; declared cells without a result have the status "not run". ``gain`` and
+        ``over_twin`` are paired differences: to the study's first selected model and to the untrained twin. Where the
+        study declares all nine tasks of the paper's average, each model ends with it.
 
     Raises:
         UserError: a cell that was asked for has no metrics.
@@ -157,7 +172,9 @@ def study_rows(
                 row["paper"] = paper_column(model, task, metric, study["paper_table"])
                 found = cells.get((model, task))
                 if found:
-                    row |= score_columns(found, metric) | gain_columns(found, reference, cells, task, metric)
+                    row |= score_columns(found, metric)
+                    row |= paired_columns(GAIN, found, reference, cells, metric)
+                    row |= paired_columns(OVER_TWIN, found, twins.get(model, ""), cells, metric)
                     row |= {"status": OK, "trivial": percent(found["floor"].get(metric)), "digest": found["digest"]}
                 rows.append(row)
         if set(AVERAGED_TASKS) <= set(study["tasks"]):
