@@ -29,6 +29,8 @@ METRIC_NAMES = {
     "key_score_rule": "key score, best rule on validation",
     "beat_f70": "beat F, 70 ms",
     "beat_f20": "beat F, 20 ms",
+    "beat_f70_micro": "beat F, 70 ms, pooled",
+    "beat_f20_micro": "beat F, 20 ms, pooled",
     AVERAGE[1]: "nine tasks",
 }
 
