@@ -127,19 +127,14 @@ def test_a_change_reruns_exactly_its_dependants(finished, tmp_path, change, expe
     assert {rule: count for rule, count in jobs.items() if rule not in tables} == expected
 
 
-def test_a_second_run_gives_the_same_bytes(finished, make_workflow) -> None:
-    again = make_workflow()
-    again.snakemake(*LOCAL, *TINY)
-    assert compared(finished.folder / RESULTS, again.folder / RESULTS) == []
-
-
 @pytest.mark.slow
 def test_killed_anywhere_a_run_goes_on_to_the_same_bytes(finished, make_workflow) -> None:
+    """Against an undisturbed run in another folder, so this is also where two runs give the same bytes."""
     workflow = make_workflow()
     command = [*TRAINED, "--cores", "2", "--nolock", *LOCAL, *TINY]
     env = workflow.environment()
     draw = random.Random(0)
-    for _ in range(5):
+    for _ in range(4):
         run = subprocess.Popen(
             command, cwd=workflow.folder, env=env, start_new_session=True,
             stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
