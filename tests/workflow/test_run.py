@@ -18,6 +18,7 @@ RESULTS = Path("results/miniature")
 TINY = ["--configfile", "config/miniature.yaml", str(ROOT / "tests/workflow/tiny.yaml")]
 LOCAL = ["--workflow-profile", str(ROOT / "config/profiles/local")]
 TRAINED = [sys.executable, "-m", "musicssl.exclusive", "results/.lock", sys.executable, "-m", "snakemake"]
+pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")
@@ -127,7 +128,6 @@ def test_a_change_reruns_exactly_its_dependants(finished, tmp_path, change, expe
     assert {rule: count for rule, count in jobs.items() if rule not in tables} == expected
 
 
-@pytest.mark.slow
 def test_killed_anywhere_a_run_goes_on_to_the_same_bytes(finished, make_workflow) -> None:
     """Against an undisturbed run in another folder, so this is also where two runs give the same bytes."""
     workflow = make_workflow()
