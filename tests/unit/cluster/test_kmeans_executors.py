@@ -14,7 +14,7 @@ from threadpoolctl import threadpool_info
 import musicssl.cluster.kmeans as kmeans
 from musicssl.artefacts import read_json
 from musicssl.cluster.blocks import Rows, cut
-from musicssl.cluster.executors import Dask, open_executor
+from musicssl.cluster.executors import open_executor
 from musicssl.cluster.job import fit_with_srun
 from musicssl.runtime import UserError
 
@@ -52,16 +52,9 @@ def test_blas_gets_one_thread_while_open(data):
 def test_killed_worker_changes_nothing(data, recipe):
     made = recipe(96, max_iterations=6)
     reference = result(data, made, "threads", 1)
-    from distributed import Client, LocalCluster
-
     killed = []
-    with (
-        LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None) as cluster,
-        Client(cluster) as client,
-        open_executor("threads", 1) as local,
-    ):
-        executor = Dask(client)
-        inner = executor.map
+    with open_executor("local", 2) as executor, open_executor("threads", 1) as local:
+        client, inner = executor.client, executor.map
 
         def kill_in_third_iteration(function, blocks, *shared):
             if function is kmeans.partial_sums:
@@ -76,6 +69,14 @@ def test_killed_worker_changes_nothing(data, recipe):
         centroids, report = kmeans.fit(data, made, executor, local)
         assert killed[2] not in client.run(os.getpid).values()
     assert (centroids.tobytes(), report) == reference
+
+
+def test_what_dask_sets_for_workers_does_not_stay_in_this_process():
+    """One thread and a malloc that gives back every 64 KiB would slow down whatever is started next."""
+    before = dict(os.environ)
+    with open_executor("local", 1):
+        assert dict(os.environ) != before
+    assert dict(os.environ) == before
 
 
 def test_complaints_cross_processes(shards, recipe):

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -54,6 +55,12 @@ class Dask:
         return _in_order((self.client.submit(_task, function, block, sent, pure=False) for block in blocks), window)
 
 
+def _restore_environment(before: dict[str, str]) -> None:
+    """Take back what dask sets for its workers in the process that starts them, threads and malloc among it."""
+    os.environ.clear()
+    os.environ.update(before)
+
+
 def _in_order(futures: Iterator[Any], window: int) -> Iterator[Any]:
     """Yield results in order of submission while at most ``window`` futures are under way."""
     pending: deque[Any] = deque()
@@ -95,6 +102,7 @@ def open_executor(cluster: Cluster, num_threads: int, scratch: str | Path = ".")
             stack.enter_context(threadpool_limits(1, user_api="blas"))
             yield Threads(num_threads, stack.enter_context(ThreadPoolExecutor(num_threads)))
             return
+        stack.callback(_restore_environment, dict(os.environ))
         from distributed import Client, LocalCluster
 
         logging.getLogger("distributed").setLevel(logging.WARNING)  # its import sets INFO
