@@ -1,11 +1,14 @@
-"""Saved states survive kills, damage and full disks."""
+"""Saved states and snapshots survive kills, damage and full disks."""
 
+import json
 import multiprocessing
 import resource
+from functools import partial
 
 import pytest
 import torch
 
+from musicssl.artefacts import read_json, write_json
 from musicssl.runtime import UserError
 from musicssl.training import checkpoint
 from musicssl.training.checkpoint import ResumeStates
@@ -19,6 +22,33 @@ def flip_byte(path):
     data = bytearray(path.read_bytes())
     data[len(data) // 2] ^= 1
     path.write_bytes(data)
+
+
+def damage(path, how):
+    """Do to a file or its index what disks and hands do."""
+    index = path.with_suffix(".json")
+    if how == "bit":
+        flip_byte(path)
+    elif how == "cut":
+        path.write_bytes(path.read_bytes()[:-100])
+    elif how == "gone":
+        path.unlink()
+    elif how == "index cut":
+        index.write_text('{"format"')
+    elif how == "index of a list":
+        index.write_text("[]")
+    elif how == "size gone":
+        write_json(index, {key: value for key, value in read_json(index).items() if key != "size"})
+    else:
+        old, new = {"digest": ('"d1"', '"d3"'), "format": ("resume/2", "resume/3"), "sum": ('crc32": ', 'crc32": 1')}[
+            how
+        ]
+        text = index.read_text()
+        assert old in text
+        index.write_text(text.replace(old, new))
+
+
+EVERY_DAMAGE = ["bit", "cut", "gone", "index cut", "index of a list", "size gone", "digest", "format", "sum"]
 
 
 @pytest.fixture
@@ -40,17 +70,10 @@ def test_nothing_saved_is_none(tmp_path):
     assert ResumeStates(tmp_path / "resume", "d1").latest() is None
 
 
-@pytest.mark.parametrize("damage", ["bit", "cut", "gone", "index"])
-def test_a_damaged_latest_falls_back_with_a_warning(states, caplog, damage):
-    path = states.path(15)
-    if damage == "bit":
-        flip_byte(path)
-    elif damage == "cut":
-        path.write_bytes(path.read_bytes()[:-100])
-    elif damage == "gone":
-        path.unlink()
-    else:
-        path.with_suffix(".json").write_text('{"format"')
+@pytest.mark.parametrize("how", EVERY_DAMAGE)
+def test_a_damaged_latest_falls_back_with_a_warning(states, caplog, how):
+    """Also where only the index is hurt: a wrong digit in its digest does not make it another recipe's."""
+    damage(states.path(15), how)
     assert states.latest()[0] == 10
     assert "000000015.pt" in caplog.text
     assert "falling back" in caplog.text
@@ -68,6 +91,63 @@ def test_all_damaged_is_an_error_that_deletes_nothing(states):
 def test_another_recipe_is_refused(states):
     with pytest.raises(UserError, match="saved by recipe d1, expected d2"):
         ResumeStates(states.folder, "d2").latest()
+
+
+@pytest.mark.parametrize("how", EVERY_DAMAGE)
+def test_a_lost_snapshot_is_made_again_from_a_state_before_it(states, caplog, how):
+    states.keep(12, state(12))
+    states.keep(15, state(15))
+    assert states.latest([12, 15])[0] == 15
+    damage(states.snapshot(12), how)
+    assert states.latest([15])[0] == 15  # nobody asks for the damaged one
+    with pytest.raises(
+        UserError, match=r"snapshot-000000012.pt: the snapshot of update 12 is .* the state after update 10"
+    ):
+        states.load_snapshot(12)
+    assert states.latest([12, 15, 20])[0] == 10
+    assert "snapshot-000000012.pt: the snapshot of update 12 is " in caplog.text
+    assert states.updates() == [10]  # the later state is of a run that has no such snapshot
+
+
+@pytest.mark.parametrize("how", [*EVERY_DAMAGE, "newer state"])
+def test_a_lost_snapshot_before_all_states_is_an_error_that_deletes_nothing(states, how):
+    states.keep(7, state(7))
+    damage(states.snapshot(7), "bit" if how == "newer state" else how)
+    if how == "newer state":
+        flip_byte(states.path(10))
+    before = sorted(states.folder.iterdir())
+    pattern = (
+        r"snapshot-000000007.pt: the snapshot of update 7 is (damaged|missing|unreadable) \(.*found no undamaged state "
+        r"before it.*restore it from a backup, take that entry out of the models table, or delete .*resume to train"
+    )
+    for load in (lambda: states.latest([7]), lambda: states.load_snapshot(7)):
+        with pytest.raises(UserError, match=pattern):
+            load()
+    assert sorted(states.folder.iterdir()) == before
+    assert states.latest()[0] == 15
+
+
+def test_a_snapshot_never_made_is_missing(states):
+    with pytest.raises(UserError, match=r"snapshot of update 5 is missing \(snapshot-000000005.json is not there\)"):
+        states.latest([5])
+
+
+def test_another_version_of_the_library_is_told_from_damage(states, monkeypatch):
+    """The first format's index had no sum of its own."""
+    index = states.path(15).with_suffix(".json")
+    content = {key: value for key, value in read_json(index).items() if key != "index_crc32"}
+    index.write_text(json.dumps(content | {"format": "musicssl-resume/1"}))
+    with pytest.raises(
+        UserError, match=r"000000015.pt: found format musicssl-resume/1, .*finish the run with that vers"
+    ):
+        states.latest()
+    monkeypatch.setattr(checkpoint, "FORMAT", "musicssl-resume/9")
+    states.save(15, state(15), {})
+    monkeypatch.undo()
+    with pytest.raises(
+        UserError, match=r"found format musicssl-resume/9, .*, or delete .*resume to train from the star"
+    ):
+        states.latest()
 
 
 def test_a_file_without_its_index_is_no_state(states):
@@ -105,24 +185,30 @@ def test_same_content_same_bytes(tmp_path):
     assert paths[0].read_bytes() == paths[1].read_bytes()
 
 
-def _save_with_little_space(states, answer):
+def _write_with_little_space(write, answer):
     resource.setrlimit(resource.RLIMIT_FSIZE, (3000, 3000))
     try:
-        states.save(20, state(20), {})
+        write()
     except UserError as error:
         answer.send(str(error))
     else:
         answer.send("")
 
 
-def test_a_full_disk_is_a_sentence_and_leaves_earlier_states(states):
+@pytest.mark.parametrize("what", ["state", "snapshot"])
+def test_a_full_disk_is_a_sentence_and_leaves_earlier_states(states, what):
     """A limit on file size fails in ``write`` as a full disk does."""
+    states.keep(12, state(12))
+    before = {path: path.read_bytes() for path in states.folder.iterdir()}
+    write = partial(states.save, 20, state(20), {}) if what == "state" else partial(states.keep, 20, state(20))
     receive, send = multiprocessing.Pipe(duplex=False)
-    process = multiprocessing.get_context("fork").Process(target=_save_with_little_space, args=(states, send))
+    process = multiprocessing.get_context("fork").Process(target=_write_with_little_space, args=(write, send))
     process.start()
+    send.close()  # ours: a child that dies without an answer must not leave us waiting
     process.join()
     message = receive.recv()
     assert "000000020.pt: could not be saved (File too large)" in message
-    assert "the state after update 15 is untouched" in message
-    assert states.latest()[0] == 15
-    assert len(list(states.folder.iterdir())) == 4
+    assert ("snapshot-" in message) == (what == "snapshot")
+    assert "the state after update 15 is untouched; free space or quota there and run the same command again" in message
+    assert states.latest([12])[0] == 15
+    assert {path: path.read_bytes() for path in states.folder.iterdir()} == before

@@ -2,6 +2,7 @@
 
 import errno
 import logging
+import re
 
 import pytest
 import torch
@@ -26,7 +27,8 @@ def corpus(tmp_path):
 
 @pytest.fixture(autouse=True)
 def tiny(monkeypatch):
-    """Run in this process on the tiny objective."""
+    """Run in this process on the tiny objective, and as the ranks of the kit on one thread."""
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
     monkeypatch.setattr(models, "build_objective", kit.tiny_objective)
 
 
@@ -38,6 +40,11 @@ def test_a_diverged_run_stops_and_keeps_its_last_good_state(corpus, tmp_path):
         pretrain(recipe, *corpus, tmp_path / "model")
     saved, _ = ResumeStates(tmp_path / "model" / "resume", recipe["digest"]).latest()
     assert f"the last good state, after update {saved}, is in" in str(caught.value)
+    assert re.search(
+        r"The same command would meet the same numbers: look at grad_norm in .*resume/metrics.jsonl, then lower "
+        r"optimizer.lr \(1e\+30\) or set precision: fp32, which is a new recipe and trains from the start$",
+        str(caught.value),
+    )
     assert not (tmp_path / "model" / "checkpoint.pt").exists()
 
 
@@ -53,12 +60,19 @@ def test_a_collapsed_teacher_stops_data2vec(tmp_path):
     guard.check_collapse(row)
     guard.check_collapse(row | {"update": 1000, "target_std": 0.0})
     guard.saved = 900
-    with pytest.raises(UserError, match=r"target_std 0.09, expected at least 0.1.*state, after update 900"):
+    cure = (
+        r"\. Lower optimizer.lr \(0.003\), raise batch.global_s \(8 s\) or slow the teacher \(ema.start 0.9\), "
+        r"which is a new recipe and trains from the start$"
+    )
+    with pytest.raises(UserError, match=r"target_std 0.09, expected at least 0.1.*state, after update 900.*" + cure):
         guard.check_collapse(row | {"target_std": 0.09})
-    with pytest.raises(UserError, match=r"prediction_std 0.009, expected at least 0.01 \(guard.min_prediction_std\)"):
+    with pytest.raises(
+        UserError, match=r"prediction_std 0.009, expected at least 0.01 \(guard.min_prediction_std\).*" + cure
+    ):
         guard.check_collapse(row | {"prediction_std": 0.009})
     strict = kit.DATA2VEC["guard"] | {"max_target_agreement": 0.9}
-    with pytest.raises(UserError, match=r"target_agreement 0.95, expected at most 0.9 \(guard.max_target_agreement\)"):
+    pattern = r"target_agreement 0.95, expected at most 0.9 \(guard.max_target_agreement\).*" + cure
+    with pytest.raises(UserError, match=pattern):
         Guard(kit.entry(kit.DATA2VEC, guard=strict), tmp_path).check_collapse(row | {"target_agreement": 0.95})
     guard.check_collapse(row | {"target_agreement": None})  # batches of one clip do not know
     Guard(kit.entry(kit.HUBERT), tmp_path).check_collapse({"update": 9999})
@@ -96,7 +110,25 @@ def test_resuming_elsewhere_is_said_and_the_log_shows_the_share(corpus, tmp_path
     assert len(read_jsonl(tmp_path / "model" / "metrics.jsonl")) == 23
 
 
-def test_a_state_of_another_version_of_the_library(corpus, tmp_path):
+@pytest.mark.parametrize("elsewhere", [{}, {"threads": 7}, {"device": "cuda H100"}], ids=["no", "threads", "device"])
+def test_other_threads_or_another_device_are_said(corpus, tmp_path, caplog, elsewhere):
+    """Sums of floats depend on both; the state says that it was saved with others, and nothing else differs."""
+    recipe, model = kit.recipe(kit.HUBERT), tmp_path / "model"
+    kit.run_ranks(1, recipe, *corpus, model, build=kit.dying_objective)
+    states = ResumeStates(model / "resume", recipe["digest"])
+    update, about = states.latest()
+    assert about["threads"] == 1
+    assert about["device"].startswith("cpu ")
+    states.save(update, states.load(update), about | elsewhere)
+    pretrain(recipe, *corpus, model)
+    said = [record.getMessage() for record in caplog.records if "not equal to the last bit" in record.getMessage()]
+    assert len(said) == len(elsewhere)
+    for name, value in elsewhere.items():
+        assert f"{name!r}: {about[name]!r}" in said[0].split("saved with")[0]
+        assert f"{name!r}: {value!r}" in said[0].split("saved with")[1]
+
+
+def test_a_state_of_another_version_of_the_library(corpus, tmp_path, monkeypatch):
     """A format this version does not know, and tensors that its modules have no place for."""
     recipe, model = kit.recipe(kit.HUBERT), tmp_path / "model"
     kit.run_ranks(1, recipe, *corpus, model, build=kit.dying_objective)
@@ -109,8 +141,9 @@ def test_a_state_of_another_version_of_the_library(corpus, tmp_path):
     with pytest.raises(UserError, match=r"000000009.pt: its tensors do not fit this version of the code \(.*finish"):
         pretrain(recipe, *corpus, model)
     assert states.updates() == [6, 9]
-    index = states.path(update).with_suffix(".json")
-    index.write_text(index.read_text().replace("musicssl-resume/1", "musicssl-resume/9"))
+    monkeypatch.setattr(checkpoint, "FORMAT", "musicssl-resume/9")
+    states.save(update, state, about)
+    monkeypatch.setattr(checkpoint, "FORMAT", "musicssl-resume/2")
     with pytest.raises(UserError, match="found format musicssl-resume/9, written by another version of this library"):
         pretrain(recipe, *corpus, model)
     assert states.updates() == [6, 9]
@@ -153,20 +186,70 @@ def test_more_processes_than_gpus(monkeypatch):
         distributed.start()
 
 
-def test_a_disk_that_fills_up_at_the_end_keeps_the_last_state(corpus, tmp_path, monkeypatch):
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        (
+            "checkpoint.pt",
+            r"model: outputs could not be written \(No space left on device\); the states in .* untouched",
+        ),
+        (
+            "snapshot-000000019.pt",
+            r"000000019.pt: could not be saved \(No space left on device\); the state after update 18",
+        ),
+    ],
+)
+def test_a_disk_that_fills_up_at_the_end_keeps_the_last_state(corpus, tmp_path, monkeypatch, name, words):
     recipe, model = kit.recipe(kit.HUBERT), tmp_path / "model"
     write = checkpoint.save
 
     def full(path, value):
-        if path.name == "checkpoint.pt":
+        if path.name == name:
             raise OSError(errno.ENOSPC, "No space left on device")
         return write(path, value)
 
     with monkeypatch.context() as patch:
         patch.setattr(checkpoint, "save", full)
-        with pytest.raises(UserError, match=r"outputs could not be written \(No space left on device\); the states in"):
-            pretrain(recipe, *corpus, model)
+        with pytest.raises(UserError, match=words + ".*; free space or quota there and run the same command again"):
+            pretrain(recipe, *corpus, model, snapshots=[19])
     assert not (model / "checkpoint.pt").exists()
     assert ResumeStates(model / "resume", recipe["digest"]).updates() == [15, 18]
-    pretrain(recipe, *corpus, model)
-    assert (model / "checkpoint.pt").exists()
+    pretrain(recipe, *corpus, model, snapshots=[19])
+    assert list(torch.load(model / "checkpoint.pt")["snapshots"]) == [19]
+
+
+@pytest.mark.parametrize("how", ["flip", "cut"])
+def test_a_snapshot_damaged_behind_the_run_is_not_shipped(corpus, tmp_path, monkeypatch, how):
+    """Damage that comes in the last update: one snapshot can be made again, the other lies before all states."""
+    recipe = kit.recipe(kit.HUBERT)
+    pretrain(recipe, *corpus, tmp_path / "whole", snapshots=[4, 17])
+    forward = kit.TinyObjective.before_forward
+    for update, cure in (
+        (17, "which goes back to the state after update 15 and makes it anew$"),
+        (4, "take that entry"),
+    ):
+        model = tmp_path / f"model{update}"
+        states = ResumeStates(model / "resume", recipe["digest"])
+        snapshot = states.snapshot(update)
+
+        def damage(objective, now, path=snapshot):
+            forward(objective, now)
+            if now == 19:
+                data = bytearray(path.read_bytes())
+                data[len(data) // 2] ^= 1
+                path.write_bytes(data if how == "flip" else data[:-100])
+
+        with monkeypatch.context() as patch:
+            patch.setattr(kit.TinyObjective, "before_forward", damage)
+            pattern = rf"snapshot-{update:09d}.pt: the snapshot of update {update} is damaged \(.*{cure}"
+            with pytest.raises(UserError, match=pattern):
+                pretrain(recipe, *corpus, model, snapshots=[4, 17])
+        assert not (model / "checkpoint.pt").exists()
+        assert states.updates() == [15, 18]
+        if update == 4:
+            with pytest.raises(UserError, match=pattern):  # and says so before it trains again
+                pretrain(recipe, *corpus, model, snapshots=[4, 17])
+            assert states.updates() == [15, 18]
+        else:
+            pretrain(recipe, *corpus, model, snapshots=[4, 17])
+            assert (model / "checkpoint.pt").read_bytes() == (tmp_path / "whole" / "checkpoint.pt").read_bytes()

@@ -1,15 +1,18 @@
-"""Resume states: written whole or not at all, verified before use, the last two kept.
+"""Resume states and snapshots: written whole or not at all, verified before use, the last two states kept.
 
-A state is ``<update>.pt`` and, written after it, ``<update>.json`` with its length, CRC-32 and recipe digest. Both
-come into being under a temporary name, so a kill at any moment leaves the states before untouched. ``torch.save``
-gives the same bytes for the same tensors when it writes to a stream (to a path, it stores the path's name).
+A state is ``<update>.pt`` and, written after it, an index ``<update>.json`` with its length, CRC-32 and recipe digest,
+and a CRC-32 of the index itself; a snapshot is the same under ``snapshot-<update>``. All come into being under a
+temporary name, so a kill at any moment leaves the states before untouched. ``torch.save`` gives the same bytes for the
+same tensors when it writes to a stream (to a path, it stores the path's name).
 """
 
 from __future__ import annotations
 
+import json
 import logging
 import shutil
 import zlib
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO, cast
@@ -20,7 +23,7 @@ from ..artefacts import atomic, read_json, write_json
 from ..runtime import UserError
 
 logger = logging.getLogger(__name__)
-FORMAT = "musicssl-resume/1"
+FORMAT = "musicssl-resume/2"
 KEPT = 2
 CHUNK = 1 << 24
 
@@ -74,7 +77,7 @@ def load(path: Path) -> Any:
 
 @dataclass(frozen=True)
 class ResumeStates:
-    """The resume states of one run.
+    """The resume states of one run, and the snapshots it keeps until it is done.
 
     Attributes:
         folder: their own; nothing in it is an output of the workflow.
@@ -87,6 +90,10 @@ class ResumeStates:
     def path(self, update: int) -> Path:
         """Return where the state after ``update`` updates lies."""
         return self.folder / f"{update:09d}.pt"
+
+    def snapshot(self, update: int) -> Path:
+        """Return where the snapshot of ``update`` lies."""
+        return self.folder / f"snapshot-{update:09d}.pt"
 
     def updates(self) -> list[int]:
         """Return the updates after which a state was saved, ascending."""
@@ -103,33 +110,39 @@ class ResumeStates:
         Raises:
             UserError: the disk is full or gone; earlier states are untouched.
         """
-        index = self.path(update).with_suffix(".json")
-        try:
-            checks = save(self.path(update), state)
-            write_json(index, {"format": FORMAT, "digest": self.digest, "update": update, **checks, "about": about})
-        except OSError as error:
-            good = self.updates()
-            raise UserError(
-                f"{self.path(update)}: could not be saved ({error.strerror}); "
-                + (f"the state after update {good[-1]} is untouched; " if good else "there is no earlier state; ")
-                + "free space or quota there and run the same command again"
-            ) from error
+        self._write(self.path(update), update, state, about)
         self._drop(self.updates()[:-KEPT])
 
-    def latest(self) -> tuple[int, dict[str, Any]] | None:
-        """Return update and ``about`` of the newest undamaged state, or ``None`` when none was ever saved.
+    def keep(self, update: int, weights: dict[str, Any]) -> None:
+        """Save the snapshot of ``update``; raises UserError as :meth:`save` does."""
+        self._write(self.snapshot(update), update, weights, {})
+
+    def latest(self, snapshots: Sequence[int] = ()) -> tuple[int, dict[str, Any]] | None:
+        """Return update and ``about`` of the newest state to go on from, or ``None`` when none was ever saved.
+
+        That is the newest undamaged one, or one before it where a snapshot that it has passed is missing or damaged:
+        the run then makes the snapshot again.
+
+        Args:
+            snapshots: updates whose snapshots the run must have when it is done.
 
         Raises:
-            UserError: the states belong to another recipe, or all are damaged.
+            UserError: the states belong to another recipe, all are damaged, or none lies before a lost snapshot.
         """
         updates = self.updates()
         self._sweep(updates)
+        lost: list[str] = []
         for update in reversed(updates):
-            problem, index = self._inspect(update)
+            problem, index = self._inspect(self.path(update))
             if problem is None:
-                self._drop([later for later in updates if later > update])
-                return update, index["about"]
+                lost = self._lost(kept for kept in snapshots if kept <= update)
+                if not lost:
+                    self._drop([later for later in updates if later > update])
+                    return update, index["about"]
+                problem = f"it is past a snapshot that is lost ({lost[0]})"
             logger.warning("%s: %s; falling back to the state before", self.path(update), problem)
+        if lost:
+            raise UserError(f"{lost[0]}; {self._no_way_back}")
         if updates:
             raise UserError(
                 f"{self.folder}: found {len(updates)} saved states, all damaged; "
@@ -141,6 +154,22 @@ class ResumeStates:
         """Read a state onto the CPU."""
         return load(self.path(update))
 
+    def load_snapshot(self, update: int) -> dict[str, Any]:
+        """Read a snapshot onto the CPU.
+
+        Raises:
+            UserError: it is missing or damaged.
+        """
+        for lost in self._lost([update]):
+            before = [saved for saved in self.updates() if saved < update]
+            if not before:
+                raise UserError(f"{lost}; {self._no_way_back}")
+            raise UserError(
+                f"{lost}, expected it undamaged to the end of the run; run the same command again, which goes back to "
+                f"the state after update {before[-1]} and makes it anew"
+            )
+        return load(self.snapshot(update))
+
     def delete(self) -> None:
         """Remove the folder; the run is finished. Killed in between, no half of a state is left under its name."""
         self.folder.rename(self._gone)
@@ -150,21 +179,58 @@ class ResumeStates:
     def _gone(self) -> Path:
         return self.folder.with_name(f".{self.folder.name}.finished")
 
-    def _inspect(self, update: int) -> tuple[str | None, dict[str, Any]]:
-        """Return what is wrong with a state, if anything, and its index."""
-        path = self.path(update)
+    @property
+    def _no_way_back(self) -> str:
+        return (
+            "found no undamaged state before it to make it again from; restore it from a backup, take that entry out "
+            f"of the models table, or delete {self.folder} to train from the start"
+        )
+
+    def _write(self, path: Path, update: int, value: Any, about: dict[str, Any]) -> None:
+        """Write a file, then the index without which it does not count."""
+        try:
+            index = {"format": FORMAT, "digest": self.digest, "update": update, **save(path, value), "about": about}
+            write_json(path.with_suffix(".json"), index | {"index_crc32": _index_crc(index)})
+        except OSError as error:
+            good = self.updates()
+            raise UserError(
+                f"{path}: could not be saved ({error.strerror}); "
+                + (f"the state after update {good[-1]} is untouched; " if good else "there is no earlier state; ")
+                + "free space or quota there and run the same command again"
+            ) from error
+
+    def _lost(self, snapshots: Iterable[int]) -> list[str]:
+        """Return which of some snapshots are missing or damaged, each with the reason."""
+        problems = {update: self._inspect(self.snapshot(update))[0] for update in snapshots}
+        return [
+            f"{self.snapshot(update)}: the snapshot of update {update} is {problem}"
+            for update, problem in problems.items()
+            if problem is not None
+        ]
+
+    def _inspect(self, path: Path) -> tuple[str | None, dict[str, Any]]:
+        """Return what is wrong with a state or snapshot, if anything, and its index.
+
+        Raises:
+            UserError: an undamaged index says that another recipe or another version of the library wrote it.
+        """
         try:
             index = read_json(path.with_suffix(".json"))
             size, crc = _measure(path)
+        except FileNotFoundError as error:
+            return f"missing ({Path(error.filename).name} is not there)", {}
         except (OSError, ValueError) as error:
             return f"unreadable ({error})", {}
-        if not isinstance(index, dict) or "format" not in index:
-            return "its index is none", {}
-        if index["format"] != FORMAT:
+        if not isinstance(index, dict):
+            return "damaged (its index is none)", {}
+        whole = index.get("index_crc32") == _index_crc(index)
+        if index.get("format", FORMAT) != FORMAT and (whole or "index_crc32" not in index):  # the first format had none
             raise UserError(
                 f"{path}: found format {index['format']}, written by another version of this library, expected "
                 f"{FORMAT}; finish the run with that version, or delete {self.folder} to train from the start"
             )
+        if not whole:
+            return "damaged (its index does not have the CRC that was written)", {}
         if index["digest"] != self.digest:
             raise UserError(
                 f"{self.folder}: saved by recipe {index['digest']}, expected {self.digest}; "
@@ -196,3 +262,9 @@ def _measure(path: Path) -> tuple[int, int]:
         while block := stream.read(CHUNK):
             size, crc = size + len(block), zlib.crc32(block, crc)
     return size, crc
+
+
+def _index_crc(index: dict[str, Any]) -> int:
+    """Return the CRC-32 of an index' content but for that number."""
+    content = {key: value for key, value in index.items() if key != "index_crc32"}
+    return zlib.crc32(json.dumps(content, sort_keys=True).encode())

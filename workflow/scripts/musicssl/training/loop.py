@@ -123,10 +123,13 @@ class Run:
 
     def _about(self) -> dict[str, int | str]:
         """Return what is not in the recipe and yet changes the last bits of the result."""
-        micro = self.trainer.batches.sizes.micro
+        device = self.world.device
+        name = torch.backends.cpu.get_cpu_capability() if device.type == "cpu" else torch.cuda.get_device_name(device)
         return {
             "processes": self.world.size,
-            "micro_batch_clips": micro,
+            "threads": torch.get_num_threads(),
+            "device": f"{device.type} {name}",
+            "micro_batch_clips": self.trainer.batches.sizes.micro,
             "compile": self.recipe.compile,
             "torch": torch.__version__,
         }
@@ -143,35 +146,16 @@ class Run:
 
     def _keep(self, update: int) -> None:
         """Save the encoder beside the resume states, until the run is done."""
-        path = self._snapshot(update)
         weights = {name: value for name, value in self.trainer.weights().items() if name.startswith("encoder.")}
-        try:
-            checkpoint.save(path, weights)
-        except OSError as error:
-            raise self._unwritten(path, error) from error
-
-    def _snapshot(self, update: int) -> Path:
-        return self.states.folder / f"snapshot-{update:09d}.pt"
-
-    def _unwritten(self, path: Path, error: OSError) -> UserError:
-        return UserError(
-            f"{path}: outputs could not be written ({error.strerror}); the states in {self.states.folder} are "
-            "untouched; free space or quota there and run the same command again"
-        )
+        self.states.keep(update, weights)
 
     def _resume(self) -> int:
         """Load the newest good state, if any; return the updates done."""
-        found = self.world.on_main(self.states.latest)
+        found = self.world.on_main(partial(self.states.latest, self.snapshots))
         update = 0
         if found is not None:
             update, about = found
             self._restore(update)
-            absent = [kept for kept in self.snapshots if kept <= update and not self._snapshot(kept).exists()]
-            if absent:
-                raise UserError(
-                    f"{self.states.folder}: holds no snapshot of update {absent[0]}, which the run has passed (it is "
-                    f"at {update}); take that entry out of the models table, or delete the folder to train anew"
-                )
             self.guard.saved = update
             logger.info("resumed after update %d of %d from %s", update, self.recipe.updates, self.states.folder)
             if about != self._about():
@@ -205,11 +189,14 @@ class Run:
         self._board.close()
         value = {"objective": self.trainer.weights(), "digest": self.digest, "update": self.recipe.updates}
         if self.snapshots:
-            value["snapshots"] = {update: checkpoint.load(self._snapshot(update)) for update in self.snapshots}
+            value["snapshots"] = {update: self.states.load_snapshot(update) for update in self.snapshots}
         try:
             checkpoint.save(self.out / "checkpoint.pt", value)
             for name, journal in self._journals.items():
                 journal.finish(self.out / f"{name}.jsonl")
         except OSError as error:
-            raise self._unwritten(self.out, error) from error
+            raise UserError(
+                f"{self.out}: outputs could not be written ({error.strerror}); the states in {self.states.folder} are "
+                "untouched; free space or quota there and run the same command again"
+            ) from error
         self.states.delete()
