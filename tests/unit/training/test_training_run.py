@@ -7,6 +7,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -68,35 +69,64 @@ def test_a_repeated_run_gives_the_same_bytes(corpus, reference, tmp_path):
 
 
 def test_killed_at_random_moments_equals_uninterrupted(corpus, reference, tmp_path):
-    moments, kills = random.Random(0), 0
-    arguments = (kit.recipe(kit.HUBERT), *corpus, tmp_path)
+    """A moment is some updates and milliseconds after an attempt began, so a slow machine gets past a state as well."""
+    out, seen = tmp_path / "model", tmp_path / "updates"
+    arguments = (kit.recipe(kit.HUBERT), *corpus, out)
+    moments, starts = random.Random(0), [0]
+
+    def build(recipe, num_clusters):
+        objective = kit.tiny_objective(recipe, num_clusters)
+        before_forward = objective.before_forward
+
+        def note(update):
+            with seen.open("a") as stream:
+                stream.write(f"{update}\n")
+            before_forward(update)
+
+        objective.before_forward = note
+        return objective
+
+    def begun():
+        """Return the updates that this attempt has begun."""
+        return [int(update) for update in seen.read_text().split()]
+
     for _ in range(24):
-        (process,) = kit.start_ranks(1, arguments)
-        process.join(moments.uniform(0.02, 0.3))
+        seen.write_text("")
+        (process,) = kit.start_ranks(1, arguments, build)
+        number = moments.choice((0, 1, 4, 7))
+        while process.is_alive() and len(begun()) < number:
+            time.sleep(0.001)
+        process.join(moments.uniform(0.0, 0.03))
         if process.is_alive():
             os.kill(process.pid, signal.SIGKILL)
             process.join()
-            kills += 1
-        elif kills:
+            starts += begun()[:1]
+        elif max(starts) > 0:
             break
-        else:  # a machine so fast that the run is over before it could be killed
-            shutil.rmtree(tmp_path)
+        else:  # a machine so fast that the run is over before it could be killed and go on
+            shutil.rmtree(out)
     else:
         assert kit.run_ranks(1, *arguments) == [0]
-    assert kills > 0
-    assert_equal_outputs(tmp_path, reference)
+    assert max(starts) > 0
+    assert_equal_outputs(out, reference)
 
 
-def test_snapshots_are_what_the_run_passes_through_killed_or_not(corpus, reference, tmp_path):
+@pytest.fixture(scope="module")
+def reference_with_snapshots(corpus, tmp_path_factory):
+    """Output of an uninterrupted run of one process that keeps three snapshots."""
+    out = tmp_path_factory.mktemp("reference") / "model"
+    assert kit.run_ranks(1, kit.recipe(kit.HUBERT), *corpus, out, None, (4, 9, 14)) == [0]
+    return out
+
+
+def test_snapshots_are_what_the_run_passes_through_killed_or_not(corpus, reference, reference_with_snapshots, tmp_path):
     """Kept encoders are those of resume states, at the end the rest is as without them, and a kill changes no byte."""
-    arguments = (kit.recipe(kit.HUBERT), *corpus)
-    whole, killed = tmp_path / "whole", tmp_path / "killed"
-    assert kit.run_ranks(1, *arguments, whole, None, (4, 9, 14)) == [0]
-    assert kit.run_ranks(1, *arguments, killed, None, (4, 9, 14), build=kit.dying_objective) == [-signal.SIGKILL]
-    state = ResumeStates(killed / "resume", arguments[0]["digest"]).load(9)["objective"]
-    assert kit.run_ranks(1, *arguments, killed, None, (4, 9, 14)) == [0]
-    assert_equal_outputs(killed, whole)
-    found, expected = (torch.load(folder / "checkpoint.pt") for folder in (whole, reference))
+    arguments = (kit.recipe(kit.HUBERT), *corpus, tmp_path, None, (4, 9, 14))
+    assert kit.run_ranks(1, *arguments, build=kit.dying_objective) == [-signal.SIGKILL]
+    state = ResumeStates(tmp_path / "resume", arguments[0]["digest"]).load(9)["objective"]
+    assert kit.run_ranks(1, *arguments) == [0]
+    assert_equal_outputs(tmp_path, reference_with_snapshots)
+    found, expected = (torch.load(folder / "checkpoint.pt") for folder in (reference_with_snapshots, reference))
     snapshots = found.pop("snapshots")
     assert list(snapshots) == [4, 9, 14]
     assert snapshots[9].keys() == {"encoder.weight", "encoder.bias"}
@@ -105,12 +135,32 @@ def test_snapshots_are_what_the_run_passes_through_killed_or_not(corpus, referen
     torch.testing.assert_close(found["objective"], expected["objective"], rtol=0, atol=0)
 
 
+def test_a_snapshot_damaged_while_the_run_was_dead(corpus, reference_with_snapshots, tmp_path, capfd):
+    """That of update 9 is made again from the state after update 6; no state is left before update 4."""
+    arguments = (kit.recipe(kit.HUBERT), *corpus, tmp_path, None, (4, 9, 14))
+    assert kit.run_ranks(1, *arguments, build=kit.dying_objective) == [-signal.SIGKILL]
+    states = ResumeStates(tmp_path / "resume", arguments[0]["digest"])
+    first = states.snapshot(4).read_bytes()
+    for update in (4, 9):
+        path = states.snapshot(update)
+        path.write_bytes(path.read_bytes()[:-100])
+    assert kit.run_ranks(1, *arguments) == [1]
+    assert "snapshot-000000004.pt: the snapshot of update 4 is damaged" in capfd.readouterr().err
+    assert states.updates() == [6, 9]  # it has not trained
+    states.snapshot(4).write_bytes(first)
+    assert kit.run_ranks(1, *arguments) == [0]
+    assert_equal_outputs(tmp_path, reference_with_snapshots)
+
+
 def test_a_snapshot_the_run_has_passed_is_refused(corpus, tmp_path, capfd):
     arguments = (kit.recipe(kit.HUBERT), *corpus, tmp_path)
     assert kit.run_ranks(1, *arguments, build=kit.dying_objective) == [-signal.SIGKILL]
     assert kit.run_ranks(1, *arguments, None, (5,)) == [1]
-    assert "holds no snapshot of update 5, which the run has passed (it is at 9)" in capfd.readouterr().err
-    assert kit.run_ranks(1, *arguments, None, (12,)) == [0]
+    message = capfd.readouterr().err
+    assert "snapshot-000000005.pt: the snapshot of update 5 is missing" in message
+    assert "take that entry out of the models table" in message
+    assert kit.run_ranks(1, *arguments, None, (7, 12)) == [0]  # 7 lies after a state that is still there
+    assert list(torch.load(tmp_path / "checkpoint.pt")["snapshots"]) == [7, 12]
 
 
 @pytest.fixture(scope="module")
