@@ -37,7 +37,8 @@ def read_recipe(path: Path) -> dict[str, Any]:
 def main() -> None:
     """Train, with one sentence instead of a traceback where the user can mend something."""
     args = arguments()
-    runtime.die_with_parent()
+    if "TORCHELASTIC_RUN_ID" in os.environ:  # as torch.distributed.is_torchelastic_launched() asks
+        runtime.die_with_parent()
     is_main = os.environ.get("RANK", "0") == "0"
     runtime.start_log(args.log_file if is_main else None)
     logging.getLogger().setLevel(logging.INFO if is_main else logging.WARNING)

@@ -3,6 +3,7 @@
 import json
 import os
 import random
+import select
 import shutil
 import signal
 import subprocess
@@ -205,3 +206,44 @@ def test_a_rank_killed_under_torchrun_ends_the_job_and_the_next_goes_on(corpus, 
     assert "update 7/20" in (tmp_path / "log").read_text()
     assert kit.run_ranks(2, recipe, *corpus, out) == [0, 0]
     assert_equal_outputs(out, reference_of_two)
+
+
+@pytest.mark.parametrize("launcher", ["shell", "torchrun"])
+def test_a_run_outlives_its_shell_and_not_its_torchrun(tmp_path, monkeypatch, launcher):
+    """``python pretrain.py ... &`` of a shell that then ends; a pipe for a recipe shows whether it is still there."""
+    recipe, log = tmp_path / "recipe", tmp_path / "log"
+    os.mkfifo(recipe)
+    monkeypatch.delenv("TORCHELASTIC_RUN_ID", raising=False)
+    if launcher == "torchrun":
+        monkeypatch.setenv("TORCHELASTIC_RUN_ID", "none")
+    assert torch.distributed.is_torchelastic_launched() == (launcher == "torchrun")
+    command = [sys.executable, SCRIPTS / "pretrain.py", "--recipe", recipe, "--out", tmp_path, "--log-file", log]
+    shell = subprocess.Popen(
+        ["sh", "-c", '"$@" & read line', "sh", *map(str, command)], stdin=subprocess.PIPE, stderr=subprocess.DEVNULL
+    )
+    pipe = open_when_read(recipe)
+    shell.communicate()  # closes what the shell reads from: it ends
+    gone = select.poll()
+    gone.register(pipe, 0)
+    if launcher == "torchrun":
+        assert gone.poll(30_000) == [(pipe, select.POLLERR)]
+        os.close(pipe)
+    else:
+        assert gone.poll(1_200) == []  # it looks for its parent twice a second
+        os.write(pipe, b"no recipe")
+        os.close(pipe)
+        give_up = time.monotonic() + 30
+        while "unreadable" not in log.read_text():
+            assert time.monotonic() < give_up
+            time.sleep(0.02)
+
+
+def open_when_read(path):
+    """Return the writing end of a named pipe as soon as somebody has opened the other."""
+    give_up = time.monotonic() + 30
+    while True:
+        try:
+            return os.open(path, os.O_WRONLY | os.O_NONBLOCK)
+        except OSError:
+            assert time.monotonic() < give_up
+            time.sleep(0.02)
