@@ -5,15 +5,19 @@ The same weights and card give the same bytes.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+import shutil
 import tempfile
 import zipfile
+from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import SafetensorError
 from transformers import PreTrainedConfig, PreTrainedModel
 
 from ..arithmetic import CONV_KERNELS, CONV_STRIDES, SAMPLE_RATE_HZ
@@ -78,12 +82,13 @@ def export_encoder(
         recipe: what made it.
         out_dir: the folder; files get their names when all are whole, config.json last.
         card: ``name``, ``digest``, ``data`` and ``licence`` as text, ``metrics`` as a mapping to numbers.
+
+    Raises:
+        UserError: the disk is full or not writable; no file of the folder is half written.
     """
     encoder = model if isinstance(model, PreTrainedModel) else model.encoder
     out_dir = Path(out_dir)
-    out_dir.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=out_dir.parent, prefix=f".{out_dir.name}.") as temporary:
-        part = Path(temporary)
+    with _on_disk(encoder, out_dir), _beside(out_dir) as part:
         encoder.save_pretrained(part)
         write_json(part / "preprocessor_config.json", preprocessor(encoder, recipe.normalize))
         write_text(part / "README.md", model_card(encoder, recipe, card))
@@ -92,6 +97,31 @@ def export_encoder(
                 os.fsync(stream.fileno())
         for name in FILES:
             os.replace(part / name, out_dir / name)
+
+
+@contextlib.contextmanager
+def _beside(out_dir: Path) -> Iterator[Path]:
+    """Make a folder; yield a temporary one on the same disk."""
+    out_dir.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=out_dir.parent, prefix=f".{out_dir.name}.") as temporary:
+        yield Path(temporary)
+
+
+@contextlib.contextmanager
+def _on_disk(encoder: Encoder, out_dir: Path) -> Iterator[None]:
+    """Turn an error of the disk into a sentence; safetensors has its own class for them, among others."""
+    try:
+        yield
+    except (OSError, SafetensorError) as error:
+        if isinstance(error, SafetensorError) and "os error" not in str(error):
+            raise
+        size = sum(weight.nbytes for weight in encoder.state_dict().values())
+        disk = next(folder for folder in out_dir.absolute().parents if folder.exists())
+        raise UserError(
+            f"{out_dir}: the encoder could not be written ({error}): its weights take {size / 1e6:.1f} MB, "
+            f"{shutil.disk_usage(disk).free / 1e6:.1f} MB are free; no file there is half written; free space or "
+            "quota, or make the folder writable, and run the same command again"
+        ) from error
 
 
 def preprocessor(encoder: Encoder, normalize: bool) -> dict[str, Any]:
