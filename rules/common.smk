@@ -154,6 +154,12 @@ def training_run(file):
     return lambda wildcards: f"<results>/models/{catalogue.run_of(wildcards.model)}/{file}"
 
 
+def licence(wildcards, input):
+    "Return the licence of the audio that a model was trained on; as with `place`, another one repeats no export."
+    corpus = catalogue.entry("models", catalogue.run_of(wildcards.model))["corpus"]
+    return catalogue.place("corpora", corpus)["licence"]
+
+
 # torchrun passes on what it is told to; by itself SIGUSR1, Slurm's warning, would end it and lose the update.
 TORCHRUN = "torchrun --signals-to-handle SIGTERM,SIGINT,SIGHUP,SIGQUIT,SIGUSR1 --shutdown-timeout 240"
 

@@ -81,6 +81,7 @@ rule export_model:
         "../envs/train.yaml"
     params:
         recipe=recipe("models", "model"),
+        licence=licence,
     script:
         "../workflow/scripts/export_model.py"
 

@@ -26,7 +26,8 @@ def main(snakemake: Any) -> None:
         "name": described["name"],
         "digest": described["digest"],
         "data": f"corpus `{corpus['name']}` (digest {corpus['digest']}), {updates} updates{part}",
-        "licence": "not stated; weights may fall under the terms of the audio they were trained on",
+        "licence": f"{snakemake.params.licence or 'not stated'} for the audio of corpus `{corpus['name']}`; "
+        "weights may fall under the terms of what they were trained on",
         "metrics": {key: value for key, value in (rows[-1] if rows else {}).items() if key != "split"},
     }
     encoder = trained_encoder(snakemake.input.checkpoint, recipe, snapshot, run["digest"])

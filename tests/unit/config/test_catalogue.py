@@ -231,7 +231,7 @@ def test_iteration_two_may_start_from_a_snapshot(paper: dict) -> None:
 def test_no_recipe_says_where_something_runs(paper: dict) -> None:
     catalogue = Catalogue(paper)
     assert catalogue.place("corpora", "music1000h") == {
-        "root": "data/music1000h", "more_roots": {}, "annotations": "", "hours": 1000,
+        "root": "data/music1000h", "more_roots": {}, "annotations": "", "hours": 1000, "licence": "",
     }  # fmt: skip
     assert catalogue.place("models", "music2vec-vanilla") == {
         "log_every": 200,

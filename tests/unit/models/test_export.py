@@ -1,12 +1,17 @@
 """Exported folders: opened by transformers alone, equal, and the same bytes twice."""
 
 import json
+import multiprocessing
+import re
+import resource
+import shutil
 import types
 from dataclasses import asdict
 
 import pytest
 import torch
 from golden_models import make_data2vec, make_hubert
+from safetensors import SafetensorError
 from transformers import AutoFeatureExtractor, AutoModel
 
 import export_model
@@ -78,6 +83,54 @@ def test_failed_export_leaves_the_old_folder(tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["encoder"]
 
 
+def export_with_little_space(size, job, answer):
+    torch.set_num_threads(1)  # the others did not come along
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, size))
+    try:
+        export_model.main(job)
+    except UserError as error:
+        answer.send(str(error))
+
+
+@pytest.mark.parametrize("size", [100, 3000], ids=["config", "weights"])
+@pytest.mark.parametrize("old", [True, False])
+def test_a_full_disk_is_a_sentence_and_leaves_the_old_folder(tmp_path, size, old):
+    """A limit on file size fails in ``write`` as a full disk does, in Python and in safetensors."""
+    objective = build_objective(make_hubert(), 38)
+    torch.save({"objective": objective.state_dict(), "digest": "0123456789"}, tmp_path / "checkpoint.pt")
+    write_jsonl(tmp_path / "metrics.jsonl", [])
+    inputs = {"checkpoint": str(tmp_path / "checkpoint.pt"), "metrics": str(tmp_path / "metrics.jsonl")}
+    out = tmp_path / "encoder"
+    if old:
+        export_encoder(build_objective(make_hubert(), 38), make_hubert(), out, CARD)
+    before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
+    receive, send = multiprocessing.Pipe(duplex=False)
+    arguments = (size, job(tmp_path, asdict(make_hubert()), **inputs), send)
+    process = multiprocessing.get_context("fork").Process(target=export_with_little_space, args=arguments)
+    process.start()
+    send.close()  # ours: a child that dies without an answer must not leave us waiting
+    message = receive.recv()
+    process.join()
+    weights = sum(weight.numel() for weight in objective.encoder.state_dict().values()) * 4 / 1e6
+    words = re.search(r"encoder: the encoder could not be written \((.*)\): .* take ([\d.]+) MB, ([\d.]+) MB", message)
+    assert "File too large" in words[1]
+    assert float(words[2]) == pytest.approx(weights, abs=0.051)
+    assert float(words[3]) == pytest.approx(shutil.disk_usage(tmp_path).free / 1e6, rel=0.1)
+    assert re.search(r"; free space or quota, .* run the same command again$", message)
+    assert before == {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
+
+
+def test_other_errors_of_safetensors_stay_what_they_are(tmp_path, monkeypatch):
+    objective = build_objective(make_hubert(), 38)
+
+    def wrong(*arguments, **options):
+        raise SafetensorError("Error while serializing: invalid shape")
+
+    monkeypatch.setattr(objective.encoder, "save_pretrained", wrong)
+    with pytest.raises(SafetensorError, match="invalid shape"):
+        export_encoder(objective, make_hubert(), tmp_path, CARD)
+
+
 def test_released_folder_is_opened(tmp_path):
     objective = build_objective(make_hubert(), 38).eval()
     export_encoder(objective, make_hubert(), tmp_path, CARD)
@@ -124,18 +177,19 @@ def test_unreachable_sources_are_one_sentence(tmp_path, monkeypatch):
         assert "\n" not in str(caught.value)
 
 
-def job(tmp_path, entry, **inputs):
+def job(tmp_path, entry, licence="", **inputs):
     names = {"config": "config.json", "weights": "model.safetensors", "card": "README.md"}
     return types.SimpleNamespace(
         input=types.SimpleNamespace(**inputs),
         output=types.SimpleNamespace(**{key: str(tmp_path / "encoder" / name) for key, name in names.items()}),
         params=types.SimpleNamespace(
+            licence=licence,
             recipe={
                 "name": "tiny",
                 "digest": "0123456789",
                 "entry": entry,
                 "inputs": {"corpus": {"name": "noise", "digest": "abc"}},
-            }
+            },
         ),
     )
 
@@ -157,6 +211,28 @@ def test_scripts_export_and_import(tmp_path, make, clusters):
     again = load_encoder(tmp_path / "again" / "encoder").state_dict()
     for name, weight in objective.encoder.state_dict().items():
         assert torch.equal(weight, again[name]), name
+
+
+@pytest.mark.parametrize(
+    ("licence", "line"),
+    [
+        (
+            "",
+            "* Licence: not stated for the audio of corpus `noise`; weights may fall under the terms of what they were",
+        ),
+        ("CC BY 4.0", "* Licence: CC BY 4.0 for the audio of corpus `noise`; weights may fall under the terms of what"),
+    ],
+)
+def test_the_card_tells_the_licence_of_the_corpus(tmp_path, licence, line):
+    torch.save(
+        {"objective": build_objective(make_hubert(), 38).state_dict(), "digest": "0123456789"},
+        tmp_path / "checkpoint.pt",
+    )
+    write_jsonl(tmp_path / "metrics.jsonl", [])
+    inputs = {"checkpoint": str(tmp_path / "checkpoint.pt"), "metrics": str(tmp_path / "metrics.jsonl")}
+    export_model.main(job(tmp_path, asdict(make_hubert()), licence, **inputs))
+    (found,) = re.findall(r"^\* Licence: .*$", (tmp_path / "encoder" / "README.md").read_text(), re.M)
+    assert found.startswith(line)
 
 
 def test_a_snapshot_is_exported_as_the_model_it_was(tmp_path):

@@ -3,7 +3,7 @@
 A config entry is validated into one of these classes by :mod:`musicssl.config.catalogue` and travels to a job as the
 nested dictionary ``asdict`` makes of it; the job rebuilds the class with :func:`build`. Fields have no defaults: a
 value that decides a result stands in ``config/*.yaml``, with its unit and source. Fields marked ``where()`` say where
-or how visibly something runs, not what comes out; they reach a job beside its recipe, not in it.
+or how visibly something runs, or under what terms, not what comes out; they reach a job beside its recipe, not in it.
 
 Conventions: ``_s`` seconds, ``_hz`` hertz, ``num_`` counts. Only the standard library is imported.
 """
@@ -18,7 +18,7 @@ from typing import Any, ClassVar, Literal
 
 
 def where(default: Any) -> Any:
-    """Return a field that locates or displays work: it has a default, and stays out of recipes and digests."""
+    """Return a field that locates, displays or describes: it has a default, and stays out of recipes and digests."""
     if isinstance(default, dict):
         return field(default_factory=default.copy, metadata={"digest": False})
     return field(default=default, metadata={"digest": False})
@@ -45,6 +45,7 @@ class Corpus(Recipe):
     more_roots: dict[str, str] = where({})
     annotations: str = where("")
     hours: float = where(0.0)
+    licence: str = where("")
     sample_rate_hz: int
     clip_s: float
     min_clip_s: float
