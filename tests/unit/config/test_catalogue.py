@@ -240,7 +240,7 @@ def test_no_recipe_says_where_something_runs(paper: dict) -> None:
         "micro_batch_s": 0.0,
     }
     text = str(catalogue.recipe("probes", "hubert-k2000-iter2", "gs-key"))
-    assert not re.search("'(root|log_every|checkpoint_every|compile)'", text)
+    assert not re.search("'(root|licence|log_every|checkpoint_every|compile)'", text)
 
 
 def test_floors_beside_a_branch_are_of_its_paradigm(paper: dict) -> None:
