@@ -40,8 +40,8 @@ def test_ranking_scores_equal_sklearn_for_any_weights(ranked, curve, reference):
 def test_a_class_without_positives_is_refused_and_named(ranked):
     targets, scores = ranked
     targets[:, 2] = 0
-    with pytest.raises(UserError, match=r"test split.*1 classes.*\(rare\).*complete the download"):
-        metrics.require_defined(targets, ["a", "b", "rare", "d", "e"], "test")
+    with pytest.raises(UserError, match=r"^mtt/items.csv, test split: found 1 classes.*\(rare\).*complete the download"):
+        metrics.require_defined(targets, ["a", "b", "rare", "d", "e"], "mtt/items.csv, test split")
     assert np.isnan(metrics.per_class(metrics.roc_auc, targets, scores)(np.ones((1, 60)))[0]).tolist() == [
         False, False, True, False, False,
     ]  # fmt: skip
@@ -83,6 +83,20 @@ def test_no_beats_score_zero_and_micro_pools_counts():
     assert metrics.f_measures(counts).tolist() == [0.0, 0.0, 1.0]
     assert metrics.plain(metrics.mean(metrics.f_measures(counts)), 3) == pytest.approx(1 / 3)
     assert metrics.plain(metrics.ratio(counts[:, 0], counts[:, 1]), 3) == pytest.approx(0.5)
+
+
+def test_a_distance_of_exactly_the_tolerance_is_judged_as_mir_eval_does():
+    """Annotations of four decimals and frames of 20 ms meet there often; in floating point half of them fall out."""
+    estimate = np.arange(500) / 50 + 0.0125
+    for tolerance in metrics.TOLERANCES_S.values():
+        for reference in ((estimate + tolerance).round(4), (estimate - tolerance).round(4)):
+            wanted = [
+                mir_eval.beat.f_measure(one[None], other[None], f_measure_threshold=tolerance)
+                for one, other in zip(reference[5:], estimate[5:])
+            ]
+            pairs = [[one[None] for one in times[5:]] for times in (reference, estimate)]
+            np.testing.assert_array_equal(metrics.f_measures(metrics.beat_counts(*pairs, tolerance)), wanted)
+            assert 0 < np.mean(wanted) < 1
 
 
 def test_one_frame_is_within_20_ms_wherever_it_lies():

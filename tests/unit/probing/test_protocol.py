@@ -162,19 +162,26 @@ def test_unknown_metrics_and_foreign_embeddings_are_explained(tmp_path):
         probe(*files, recipe, task_of("multiclass"), CPU)
 
 
-@pytest.mark.parametrize(("kind", "same"), [("multilabel", "[1,0,0]"), ("regression", "[0.5,0.5]")])
-def test_a_validation_that_tells_nothing_is_refused_as_such(tmp_path, kind, same):
+@pytest.mark.parametrize(
+    ("kind", "split", "same", "sentence"),
+    [
+        ("multilabel", "valid", "[1,0,0]", "found one and the same target in all 24 items, expected"),
+        ("regression", "valid", "[0.5,0.5]", "found one and the same target in all 24 items, expected"),
+        ("multilabel", "test", "[1,0,0]", r"found 3 classes with one label only \(a, b, c\), expected"),
+    ],
+)
+def test_a_split_that_tells_nothing_is_refused_by_name(tmp_path, kind, split, same, sentence):
     recipe = write_task(tmp_path, kind)
     with open(tmp_path / "items.csv", newline="") as stream:
         rows = list(csv.DictReader(stream))
     for row in rows:
-        row["target"] = same if row["split"] == "valid" else row["target"]
+        row["target"] = same if row["split"] == split else row["target"]
     with open(tmp_path / "items.csv", "w", newline="") as stream:
         table = csv.DictWriter(stream, rows[0])
         table.writeheader()
         table.writerows(rows)
     files = tmp_path / "items.csv", tmp_path / "task.json", tmp_path / "embeddings.npy"
-    with pytest.raises(UserError, match=r"valid split: found one and the same target in all 24 items, expected"):
+    with pytest.raises(UserError, match=rf"{tmp_path}/items.csv, {split} split: {sentence}"):
         probe(*files, recipe, task_of(kind), CPU)
 
 

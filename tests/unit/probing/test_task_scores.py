@@ -100,7 +100,7 @@ def peers(test: Units, outputs) -> dict[str, float]:
 
 def test_a_perfect_answer_scores_100(case):
     entry, _, test = case
-    require_scorable(test, entry["metrics"], "test")
+    require_scorable(test, entry["metrics"], "items.csv, test split")
     scores = scores_of(test, perfect(test))
     assert {name: percent(plain(scores[name], len(test))) for name in entry["metrics"]} == dict.fromkeys(
         entry["metrics"], "100.00"

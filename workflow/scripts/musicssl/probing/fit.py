@@ -7,9 +7,6 @@ and each window counts once (MARBLE v1). All replicas see the same batches, shuf
 that each state is read once an epoch however many replicas there are: seeds differ in initial weights and dropout, and
 learning rates are compared on common random numbers.
 
-The validation score is the task's own metric, except for beats, where decoding each epoch would cost more than
-training: there it is the negative binary cross-entropy of the frames.
-
 Axes: R replicas, M rows.
 """
 
@@ -28,14 +25,13 @@ from torch import Tensor
 
 from ..config.recipes import Probe
 from ..runtime import UserError
-from .heads import Adam, Dropout, Heads, gather, losses, predict, rows_at_once
+from .heads import Adam, Dropout, Heads, gather, losses, rows_at_once
 from .items import Examples, Ints, spans
 
 logger = logging.getLogger(__name__)
 Validate = Callable[[Heads], npt.NDArray[np.float64]]
 REPORT_EVERY_S = 10.0
 ORDER_SEED = 0
-VALID_STRIDE = 4
 
 
 def _finite(value: float) -> float | None:
@@ -208,15 +204,3 @@ class Training:
         )
         summed = losses(self.kind, outputs, self.data.targets[rows].to(self.device))
         return summed.detach(), *torch.autograd.grad(summed.sum() / batch_rows, self.heads.weights)
-
-
-def valid_loss(data: Examples, kind: str, items: Ints) -> Validate:
-    """Return a validation score: the negative mean loss of every fourth row (80 ms of frames) of some items."""
-    rows = data.rows_of(items)[::VALID_STRIDE]
-    targets = data.targets[rows]
-
-    def validate(heads: Heads) -> npt.NDArray[np.float64]:
-        outputs = predict(heads, data, rows)
-        return -losses(kind, outputs, targets.to(outputs.device)).cpu().double().numpy() / len(rows)
-
-    return validate

@@ -113,8 +113,13 @@ def macro(classes: Callable[[Floats], Floats]) -> Score:
     return lambda weights: np.nanmean(classes(weights), axis=1)
 
 
-def require_defined(targets: npt.ArrayLike, names: Sequence[str], split: str) -> None:
+def require_defined(targets: npt.ArrayLike, names: Sequence[str], where: str) -> None:
     """Check that every class has positives and negatives.
+
+    Args:
+        targets: (U, C) of 0 and 1.
+        names: of the classes.
+        where: file and split, for the sentence.
 
     Raises:
         UserError: with the classes whose score is undefined.
@@ -123,7 +128,7 @@ def require_defined(targets: npt.ArrayLike, names: Sequence[str], split: str) ->
     bad = [name for name, part in zip(names, share) if part in (0, 1)]
     if bad:
         raise UserError(
-            f"{split} split: found {len(bad)} classes with one label only ({', '.join(bad[:8])}), expected positives "
+            f"{where}: found {len(bad)} classes with one label only ({', '.join(bad[:8])}), expected positives "
             "and negatives of each; complete the download (`python -m musicssl.tasks check` says what it lacks)"
         )
 
@@ -155,16 +160,18 @@ def key_table(symmetric: bool) -> Floats:
 def count_matches(reference: Floats, estimate: Floats, tolerance_s: float) -> int:
     """Return the size of the largest one-to-one matching of ascending times within a tolerance.
 
-    Pairing each reference with the earliest estimate still free is optimal on a line.
+    Pairing each reference with the earliest estimate still free is optimal on a line. The two ends of a window are
+    rounded as mir_eval rounds them, so that a distance of exactly the tolerance counts here if it does there.
     """
+    times, starts, ends = reference.tolist(), (estimate - tolerance_s).tolist(), (estimate + tolerance_s).tolist()
     i = j = count = 0
-    while i < len(reference) and j < len(estimate):
-        if abs(reference[i] - estimate[j]) <= tolerance_s:
-            i, j, count = i + 1, j + 1, count + 1
-        elif reference[i] < estimate[j]:
+    while i < len(times) and j < len(starts):
+        if times[i] < starts[j]:
             i += 1
-        else:
+        elif times[i] > ends[j]:
             j += 1
+        else:
+            i, j, count = i + 1, j + 1, count + 1
     return count
 
 

@@ -22,14 +22,15 @@ import torch
 
 from ..artefacts import atomic, read_json, write_json
 from ..config.recipes import Task
-from ..runtime import UserError, progress
+from ..runtime import UserError
 from .beats import BeatTracker
 from .bootstrap import Difference, bootstrap, interval, paired_bootstrap
-from .fit import Fitted, Validate, fit, valid_loss
+from .fit import Fitted, Validate, fit
 from .heads import Heads, predict
-from .items import SPLITS, Examples, beat_options, load_examples
+from .items import SPLITS, Examples, Ints, beat_options, load_examples
 from .metrics import plain
 from .scoring import (
+    Outputs,
     Units,
     average_rows,
     best_rule,
@@ -46,7 +47,14 @@ from .scoring import (
 
 logger = logging.getLogger(__name__)
 BOOTSTRAP_SEED = 0
-MONITORS = {"multiclass": ("accuracy",), "multilabel": ("roc_auc",), "key": ("key_score",)}
+MONITORS = {
+    "multiclass": ("accuracy",),
+    "multilabel": ("roc_auc",),
+    "regression": ("r2_arousal", "r2_valence"),
+    "key": ("key_score",),
+    "beats": ("beat_f70",),
+}
+"""What validation watches, the mean where there are two (MARBLE v1); beats at 70 ms, as the paper's numbers are."""
 
 
 def probe(
@@ -69,12 +77,12 @@ def probe(
     kind, classes = task.kind, read_json(task_path)["classes"]
     data = load_examples(items_path, store, recipe["inputs"]["states"]["digest"], task, len(classes))
     units, owners = units_of(data, kind, classes, "test")
-    require_scorable(units, task.metrics, "test")
+    require_scorable(units, task.metrics, f"{items_path}, test split")
     crop_rows = round(beat_options(task.options).crop_s * data.frame_rate_hz) if kind == "beats" else 0
-    fitted = fit(data, kind, task.probe, crop_rows, validation(data, kind, classes), device)
+    fitted = fit(data, kind, task.probe, crop_rows, validation(data, kind, classes, items_path), device)
     chosen = fitted.chosen()
     raw = predict(fitted.heads, data, data.rows_of(data.of_split("test")))[chosen].cpu().numpy()
-    outputs, floor = _answers(data, units, owners, raw)
+    outputs, floor = answers_of(data, units, owners, raw), _trivial(data, units, owners)
     model, name = recipe["name"].split("/")
     metrics = {
         "model": model,
@@ -98,32 +106,42 @@ def probe(
     return metrics, arrays_of(units, outputs)
 
 
-def validation(data: Examples, kind: str, classes: list[str]) -> Validate:
-    """Return the validation score of a kind: the frames' likelihood for beats, else the mean of the task's metric."""
-    if kind == "beats":
-        return valid_loss(data, kind, data.of_split("valid"))
+def validation(data: Examples, kind: str, classes: list[str], items_path: str | Path) -> Validate:
+    """Return the validation score of each replica, the mean of its kind's :data:`MONITORS`; NaN where it diverged.
+
+    Raises:
+        UserError: all validation targets are the same.
+    """
     units, owners = units_of(data, kind, classes, "valid")
-    require_monitored(units)
+    require_monitored(units, f"{items_path}, valid split")
     rows = data.rows_of(data.of_split("valid"))
-    monitors = MONITORS.get(kind) or tuple(f"r2_{name}" for name in classes)
 
     def validate(heads: Heads) -> npt.NDArray[np.float64]:
-        outputs = average_rows(predict(heads, data, rows).cpu().numpy(), owners, len(units))
-        found = [scores_of(units, one) if np.isfinite(one).all() else None for one in outputs]
-        return np.array([np.mean([plain(s[m], len(units)) for m in monitors]) if s else np.nan for s in found])
+        raw = predict(heads, data, rows).cpu().numpy()
+        found, finite = np.full(len(raw), np.nan), np.flatnonzero(np.isfinite(raw).all(axis=(1, 2)))
+        for r, one in zip(finite, answers_of(data, units, owners, raw[finite])):
+            scores = scores_of(units, one)
+            found[r] = np.mean([plain(scores[name], len(units)) for name in MONITORS[kind]])
+        return found
 
     return validate
 
 
-def _answers(data: Examples, units: Units, owners: npt.NDArray[np.int64], raw: npt.NDArray[np.float32]) -> Any:
-    """Return the outputs of every seed and the trivial answer, in the form :func:`scores_of` takes."""
+def answers_of(data: Examples, units: Units, owners: Ints, raw: Outputs) -> Sequence[Any]:
+    """Return what :func:`scores_of` takes, one of each replica, of a split's outputs (R, rows, C)."""
     if units.kind != "beats":
-        train, _ = units_of(data, units.kind, units.classes, "train")
-        return average_rows(raw, owners, len(units)), trivial_outputs(train, len(units))
+        return average_rows(raw, owners, len(units))
     tracker = BeatTracker(data.frame_rate_hz, data.frame_offset_s)
-    beats = [decode_beats(one[:, 0], owners, tracker, len(units)) for one in progress(raw, len(raw), "seeds decoded")]
+    return [decode_beats(one[:, 0], owners, tracker, len(units)) for one in raw]
+
+
+def _trivial(data: Examples, units: Units, owners: Ints) -> Any:
+    """Return the trivial answer to a split, in the form :func:`scores_of` takes."""
+    if units.kind != "beats":
+        return trivial_outputs(units_of(data, units.kind, units.classes, "train")[0], len(units))
     share = float(data.targets[data.rows_of(data.of_split("train"))].mean())
-    return beats, trivial_beats(np.bincount(owners).tolist(), share, tracker)
+    tracker = BeatTracker(data.frame_rate_hz, data.frame_offset_s)
+    return trivial_beats(np.bincount(owners).tolist(), share, tracker)
 
 
 def _add_chosen_rule(

@@ -156,22 +156,24 @@ def _beat_scores(units: Units, estimates: Sequence[Floats]) -> dict[str, Score]:
     return scores
 
 
-def require_scorable(units: Units, wanted: Sequence[str], split: str) -> None:
-    """Check that the metrics exist and are defined.
+def require_scorable(units: Units, wanted: Sequence[str], where: str) -> None:
+    """Check that the metrics exist and are defined; ``where`` tells file and split.
 
     Raises:
         UserError: the kind of task has no such metric, or a class has one label only.
     """
     if units.kind == "multilabel":
-        metrics.require_defined(units.targets, units.classes, split)
+        metrics.require_defined(units.targets, units.classes, where)
     outputs = [np.zeros(0)] * len(units) if units.kind == "beats" else np.zeros((len(units), len(units.classes)))
     known = scores_of(units, outputs)
     if unknown := [name for name in wanted if name not in known]:
         raise UserError(f"metrics: found {unknown[0]!r}, expected some of {', '.join(known)} for {units.kind} tasks")
 
 
-def require_monitored(units: Units) -> None:
+def require_monitored(units: Units, where: str) -> None:
     """Check that validation can tell one epoch from another: tags that it lacks are left out of its mean, not all.
+
+    ``where`` tells file and split.
 
     Raises:
         UserError: no class has positives and negatives, or there are fewer than two different values.
@@ -181,7 +183,7 @@ def require_monitored(units: Units) -> None:
     varied = np.ptp(np.asarray(units.targets, np.float64), axis=0) > 0
     if not (varied.any() if units.kind == "multilabel" else varied.all()):
         raise UserError(
-            f"valid split: found one and the same target in all {len(units)} items, expected different ones to choose "
+            f"{where}: found one and the same target in all {len(units)} items, expected different ones to choose "
             "the epoch by; complete the download (`python -m musicssl.tasks check` says what it lacks)"
         )
 
