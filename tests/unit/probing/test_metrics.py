@@ -40,7 +40,9 @@ def test_ranking_scores_equal_sklearn_for_any_weights(ranked, curve, reference):
 def test_a_class_without_positives_is_refused_and_named(ranked):
     targets, scores = ranked
     targets[:, 2] = 0
-    with pytest.raises(UserError, match=r"^mtt/items.csv, test split: found 1 classes.*\(rare\).*complete the download"):
+    with pytest.raises(
+        UserError, match=r"^mtt/items.csv, test split: found 1 classes.*\(rare\).*complete the download"
+    ):
         metrics.require_defined(targets, ["a", "b", "rare", "d", "e"], "mtt/items.csv, test split")
     assert np.isnan(metrics.per_class(metrics.roc_auc, targets, scores)(np.ones((1, 60)))[0]).tolist() == [
         False, False, True, False, False,

@@ -2,7 +2,6 @@
 
 import mir_eval
 import numpy as np
-import pytest
 import torch
 from sklearn.metrics import average_precision_score, r2_score, roc_auc_score
 
@@ -12,7 +11,8 @@ from musicssl.probing.protocol import validation
 from musicssl.tasks import Item
 
 RATE_HZ, FRAMES = 50.0, 500
-KEYS = [f"{tonic} {mode}" for mode in ("major", "minor") for tonic in "C Db D Eb E F Gb G Ab A Bb B".split()]
+TONICS = ["C", "Db", "D", "Eb", "E", "F", "Gb", "G", "Ab", "A", "Bb", "B"]
+KEYS = [f"{tonic} {mode}" for mode in ("major", "minor") for tonic in TONICS]
 
 
 def one_hot(answers, count):
@@ -56,7 +56,8 @@ def test_tags_are_watched_by_roc_auc_alone():
     wanted = [roc_auc_score(truth, one, average="macro") for one in (first, second)]
     precision = [average_precision_score(truth, one, average="macro") for one in (first, second)]
     np.testing.assert_allclose(found, wanted)
-    assert (wanted[0] < wanted[1]) and (precision[0] > precision[1])
+    assert wanted[0] < wanted[1]
+    assert precision[0] > precision[1]
 
 
 def test_regression_is_watched_by_the_mean_of_both_dimensions():
@@ -68,7 +69,8 @@ def test_regression_is_watched_by_the_mean_of_both_dimensions():
     each = np.array([r2_score(truth, one, multioutput="raw_values") for one in (first, second)])
     found = watched("regression", ["arousal", "valence"], truth.tolist(), first, second)
     np.testing.assert_allclose(found, each.mean(axis=1), rtol=1e-5)
-    assert (each[0, 0] > each[1, 0]) and (each[0, 1] < each[1, 1])
+    assert each[0, 0] > each[1, 0]
+    assert each[0, 1] < each[1, 1]
 
 
 def test_keys_are_watched_by_mir_evals_weighted_score():
