@@ -13,6 +13,7 @@ from musicssl.probing.items import Examples, cut_name
 from musicssl.tasks import Item
 
 NUM_STATES, WIDTH = 3, 8
+TONICS = ["C", "Db", "D", "Eb", "E", "F", "Gb", "G", "Ab", "A", "Bb", "B"]
 SPLITS = ["train"] * 48 + ["valid"] * 24 + ["test"] * 36
 METRICS = {
     "multiclass": ["accuracy"],
@@ -25,7 +26,7 @@ CLASSES = {
     "multiclass": ["low", "mid", "high"],
     "multilabel": ["a", "b", "c"],
     "regression": ["arousal", "valence"],
-    "key": [f"{tonic} {mode}" for mode in ("major", "minor") for tonic in range(12)],
+    "key": [f"{tonic} {mode}" for mode in ("major", "minor") for tonic in TONICS],
     "beats": [],
 }
 

@@ -71,7 +71,7 @@ def test_embed_and_probe_fit_together(tmp_path):
     assert json.loads((out / "recipe.json").read_text()) == embeddings
 
 
-def test_a_probe_imports_nothing_slow():
+def test_the_library_of_probes_imports_nothing_slow():
     code = "import sys, musicssl.probing.protocol; print([m for m in sys.argv[1:] if m in sys.modules])"
     slow = ["transformers", "sklearn", "scipy", "mir_eval", "librosa", "soundfile", "torchaudio", "numba"]
     done = subprocess.run([sys.executable, "-c", code, *slow], cwd=SCRIPTS, capture_output=True, text=True, check=True)

@@ -3,15 +3,14 @@
 import csv
 from pathlib import Path
 
-import mir_eval
 import numpy as np
 import pytest
-from sklearn.metrics import accuracy_score, average_precision_score, r2_score, roc_auc_score
 
 from musicssl import tasks
 from musicssl.config.catalogue import Catalogue
 from musicssl.probing.beats import BeatTracker
 from musicssl.probing.metrics import plain
+from musicssl.probing.peers import peer_scores
 from musicssl.probing.protocol import arrays_of, read_predictions, summarise, write_probe
 from musicssl.probing.scoring import (
     Units,
@@ -76,28 +75,6 @@ def constant(train: Units, test: Units):
     return trivial_outputs(train, len(test))
 
 
-def peers(test: Units, outputs) -> dict[str, float]:
-    """Return the scores of scikit-learn and mir_eval."""
-    if test.kind == "multilabel":
-        curves = {"roc_auc": roc_auc_score, "ap": average_precision_score}
-        return {name: curve(test.targets, outputs, average="macro") for name, curve in curves.items()}
-    if test.kind == "regression":
-        scores = r2_score(test.targets, outputs, multioutput="raw_values")
-        return {f"r2_{name}": score for name, score in zip(test.classes, scores)}
-    if test.kind == "beats":
-        tolerances = {"beat_f70": 0.07, "beat_f20": 0.0201}
-        return {
-            name: np.mean([mir_eval.beat.f_measure(r, e, f_measure_threshold=s) for r, e in zip(test.targets, outputs)])
-            for name, s in tolerances.items()
-        }
-    answers = outputs.argmax(axis=1)
-    scores = {"accuracy": accuracy_score(test.targets, answers)}
-    if test.kind == "key":
-        pairs = [(KEYS[truth], KEYS[answer]) for truth, answer in zip(test.targets, answers)]
-        scores["key_score"] = np.mean([mir_eval.key.weighted_score(*pair) for pair in pairs])
-    return scores
-
-
 def test_a_perfect_answer_scores_100(case):
     entry, _, test = case
     require_scorable(test, entry["metrics"], "items.csv, test split")
@@ -111,7 +88,7 @@ def test_the_constant_answer_scores_the_floor_that_the_fields_libraries_give(cas
     entry, train, test = case
     answer = constant(train, test)
     scores = {name: plain(score, len(test)) for name, score in scores_of(test, answer).items()}
-    for name, value in peers(test, answer).items():
+    for name, value in peer_scores(test, answer).items():
         assert scores[name] == pytest.approx(value, abs=1e-9), name
     if test.kind == "multilabel":
         assert scores["roc_auc"] == 0.5

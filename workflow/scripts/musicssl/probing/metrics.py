@@ -2,7 +2,7 @@
 
 A :data:`Score` takes weights (K, U), K resamples of U items as how often each is drawn, and returns K values; the plain
 score is the one of weights 1. Definitions: ``scikit-learn`` (accuracy, ROC-AUC, average precision, r2) and ``mir_eval``
-(key, beats), which the tests compare with; neither is imported, because their import takes longer than most probes.
+(key, beats), with which :mod:`musicssl.probing.peers` compares every score that is reported.
 
 Axes: K resamples, U items, C classes. All values lie on the scale 0 to 1 (r2: at most 1).
 """

@@ -12,7 +12,7 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +28,8 @@ from .bootstrap import Difference, bootstrap, interval, paired_bootstrap
 from .fit import Fitted, Validate, fit
 from .heads import Heads, predict
 from .items import SPLITS, Examples, Ints, beat_options, load_examples
-from .metrics import plain
+from .metrics import Score, plain
+from .peers import require_agreement
 from .scoring import (
     Outputs,
     Units,
@@ -91,7 +92,7 @@ def probe(
         "test_units": digest_of_units(units),
         "num_items": {split: len(data.of_split(split)) for split in SPLITS},
         "metrics": summarise(units, outputs, task.probe.num_bootstraps),
-        "floor": {key: plain(score, len(units)) for key, score in scores_of(units, floor).items()},
+        "floor": _values(units, floor, scores_of(units, floor)),
         "per_class": _mean_class_scores(units, outputs),
         "layer_weights": fitted.heads.layer_weights()[chosen].tolist(),
         "curves": fitted.curves,
@@ -161,18 +162,30 @@ def _add_chosen_rule(
 
 
 def summarise(units: Units, outputs: Sequence[Any], num_bootstraps: int) -> dict[str, dict[str, Any]]:
-    """Return, for each score, mean and standard deviation over seeds and the bootstrap interval of the mean."""
+    """Return, for each score, mean and standard deviation over seeds and the bootstrap interval of the mean.
+
+    Raises:
+        UserError: a score is not what scikit-learn or mir_eval gives.
+    """
     per_seed = [scores_of(units, one) for one in outputs]
+    checked = [_values(units, one, scores) for one, scores in zip(outputs, per_seed)]
     out = {}
     for name in per_seed[0]:
         scores = [scores[name] for scores in per_seed]
-        values = [plain(score, len(units)) for score in scores]
+        values = [values[name] for values in checked]
         samples = bootstrap(scores, units.groups, num_bootstraps, BOOTSTRAP_SEED)
         low, high = interval(samples)
         std = float(np.std(values, ddof=1)) if len(values) > 1 else 0.0
         out[name] = {"mean": float(np.mean(values)), "std": std, "low": low, "high": high, "seeds": values}
         out[name]["bootstrap"] = [round(float(value), 6) for value in samples]
     return out
+
+
+def _values(units: Units, outputs: Any, scores: Mapping[str, Score]) -> dict[str, float]:
+    """Return the plain scores of some outputs, checked against the field's libraries."""
+    values = {name: plain(score, len(units)) for name, score in scores.items()}
+    require_agreement(units, outputs, values)
+    return values
 
 
 def digest_of_units(units: Units) -> str:
