@@ -60,7 +60,7 @@ SIGNAL = 0.12  # of the class in one state, against noise of 1: learnable, not t
 def protocol(seeds: int, epochs: int) -> Probe:
     """Return the paper's head, trained for a fixed number of epochs."""
     return Probe(
-        hidden_size=HIDDEN, dropout=0.2, learning_rates=[1e-3], batch_size=BATCH, max_epochs=epochs,
+        layers="all", hidden_size=HIDDEN, dropout=0.2, learning_rates=[1e-3], batch_size=BATCH, max_epochs=epochs,
         plateau_patience=epochs + 1, stop_patience=epochs + 1, seeds=list(range(seeds)), num_bootstraps=1,
     )  # fmt: skip
 
@@ -268,7 +268,8 @@ def batched(path: Path, classes: np.ndarray, split: int, replicas: int, epochs: 
     warnings.filterwarnings("ignore", message="The given NumPy array is not writ")
     items = [Item(str(i), "train" if i < split else "valid", "", 0, 0, "", 0) for i in range(len(classes))]
     states, targets = torch.from_numpy(np.asarray(shard.data)), torch.from_numpy(classes)
-    data = Examples(items, states, torch.arange(len(items)), targets, shard.offsets, CLASSES, 50.0, 0.0)
+    layers = np.ones(states.shape[1], bool)
+    data = Examples(items, states, torch.arange(len(items)), targets, shard.offsets, CLASSES, 50.0, 0.0, layers)
     rows, last = data.rows_of(data.of_split("valid")), []
 
     def validate(heads):

@@ -58,6 +58,32 @@ def test_ablations_have_the_papers_values(paper: dict, model: str, key: str, exp
     assert value == expected
 
 
+@pytest.mark.parametrize(
+    ("layers", "found"),
+    [
+        ("most", "found 'most', expected `all` or state numbers in ascending order, such as [0, 6]"),
+        ([1.5], "found [1.5], expected `all` or state numbers in ascending order, such as [0, 6]"),
+        ([6, 0], "found [6, 0], expected `all` or state numbers in ascending order, such as [0, 6]"),
+        ([-1], "found [-1], expected `all` or state numbers in ascending order, such as [0, 6]"),
+        ([], "found [], expected `all` or state numbers in ascending order, such as [0, 6]"),
+        ([0, 13], "found 13, but hubert-k2000-mfcc39 has the states 0 to 12"),
+    ],
+)
+def test_layers_that_no_probe_can_sum_are_refused(paper: dict, layers: object, found: str) -> None:
+    paper["tasks"]["genre-layers"] = {"base": "gtzan-genre", "probe": {"layers": layers}}
+    assert problems(paper) == [f"tasks.genre-layers.probe.layers: {found}"]
+
+
+def test_layers_make_a_probe_of_their_own_on_the_same_states(paper: dict) -> None:
+    assert {task["probe"]["layers"] for task in Catalogue(paper).entries["tasks"].values()} == {"all"}
+    paper["protocols"]["marble-layers"] = {"base": "paper", "layers": list(range(1, 13))}
+    paper["tasks"]["genre-layers"] = {"base": "gtzan-genre", "protocol": "marble-layers"}
+    catalogue = Catalogue(paper)
+    usual, other = (catalogue.recipe("probes", "mfcc", task) for task in ("gtzan-genre", "genre-layers"))
+    assert usual["digest"] != other["digest"]
+    assert usual["inputs"]["states"]["digest"] == other["inputs"]["states"]["digest"]
+
+
 def test_mappings_merge_and_lists_replace() -> None:
     assert merge({"a": {"x": 1, "y": [1, 2]}}, {"a": {"y": [3]}}) == {"a": {"x": 1, "y": [3]}}
 

@@ -34,8 +34,8 @@ CLASSES = {
 def protocol(**changes):
     """Return a probe recipe of a size for tests."""
     values = {
-        "hidden_size": 16, "dropout": 0.2, "learning_rates": [1e-2], "batch_size": 16, "max_epochs": 60,
-        "plateau_patience": 5, "stop_patience": 30, "seeds": [0, 1], "num_bootstraps": 50,
+        "layers": "all", "hidden_size": 16, "dropout": 0.2, "learning_rates": [1e-2], "batch_size": 16,
+        "max_epochs": 60, "plateau_patience": 5, "stop_patience": 30, "seeds": [0, 1], "num_bootstraps": 50,
     }  # fmt: skip
     return Probe(**values | changes)
 
@@ -47,16 +47,23 @@ def examples(states, targets, num_outputs, rows_per_item=1, num_train=None):
     items = [Item(str(i), "train" if i < num_train else "valid", "x", 0, 0, str(i), 0) for i in range(count)]
     half = torch.as_tensor(states).to(torch.float16)
     offsets = np.arange(count + 1) * rows_per_item
-    return Examples(items, half, torch.arange(len(half)), torch.as_tensor(targets), offsets, num_outputs, 50.0, 0.0125)
+    places, layers = torch.arange(len(half)), np.ones(half.shape[1], bool)
+    return Examples(items, half, places, torch.as_tensor(targets), offsets, num_outputs, 50.0, 0.0125, layers)
 
 
-def write_task(folder: Path, kind: str, constant: bool = False, windows: int = 1, average: str = "embeddings") -> dict:
-    """Write ``items.csv``, ``task.json`` and a store whose state 1 holds the answer, and return the recipe."""
+def write_task(
+    folder: Path, kind: str, constant: bool = False, windows: int = 1, average: str = "embeddings",
+    kept=range(NUM_STATES),
+) -> dict:  # fmt: skip
+    """Write ``items.csv``, ``task.json`` and a store whose state 1 holds the answer, and return the recipe.
+
+    ``kept`` are the states that are stored.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     rng = np.random.default_rng(0)
     directions = rng.standard_normal((24, WIDTH))
     attrs = {"frame_rate_hz": 50.0, "frame_offset_s": 0.0125, "skipped": []}
-    row_shape = (1, 1) if constant else (NUM_STATES, WIDTH)
+    row_shape = (1, 1) if constant else (len(kept), WIDTH)
     with (
         open(folder / "items.csv", "w", newline="") as stream,
         RaggedWriter(folder / "embeddings.npy", np.float16, row_shape, "embedding", **attrs) as shard,
@@ -71,7 +78,7 @@ def write_task(folder: Path, kind: str, constant: bool = False, windows: int = 1
             table.writerow([f"item{i}", split, f"{i}.wav", 0, 0, f"song{song}", json.dumps(target)])
             item = Item(f"item{i}", split, f"{i}.wav", 0.0, 0.0, f"song{song}", target)
             name = cut_name(item, Windows(length_s=0.0, min_s=1.0, average=average), kind)
-            shard.append(name, np.zeros((len(rows), 1, 1)) if constant else rows)
+            shard.append(name, np.zeros((len(rows), 1, 1)) if constant else rows[:, list(kept)])
     write_json(folder / "task.json", {"classes": CLASSES[kind]})
     return {"name": "model/task", "digest": "probe", "inputs": {"states": {"digest": "embedding"}}}
 

@@ -12,7 +12,7 @@ from musicssl.artefacts import RaggedWriter
 from musicssl.config.recipes import Task, Windows
 from musicssl.probing.beats import BeatTracker
 from musicssl.probing.fit import Batches
-from musicssl.probing.items import beat_frames, cut_name, load_examples, read_items, spans
+from musicssl.probing.items import beat_frames, chosen_layers, chosen_states, cut_name, load_examples, read_items, spans
 from musicssl.runtime import UserError
 from musicssl.tasks import Item
 
@@ -94,6 +94,14 @@ def test_examples_join_items_and_states(tmp_path):
     assert (data.states.shape, data.num_outputs) == ((216, 3, 8), 3)
     np.testing.assert_array_equal(data.targets, np.repeat([item.target for item in read_items(paths[0])], 2))
     assert data.rows_of(data.of_split("valid")).tolist() == list(range(96, 144))
+
+
+def test_neighbouring_layers_are_read_from_the_file_and_others_copied():
+    states = np.arange(24, dtype=np.float16).reshape(2, 4, 3)
+    for numbers, shared in (([0, 1, 2, 3], True), ([1, 2, 3], True), ([2], True), ([0, 2], False)):
+        found = chosen_states(states, chosen_layers(numbers, 4, "states.npy"))
+        np.testing.assert_array_equal(found, states[:, numbers])
+        assert np.shares_memory(found, states) == shared
 
 
 def test_a_task_finds_its_own_rows_in_a_store_shared_with_others(tmp_path):

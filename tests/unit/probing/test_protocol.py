@@ -57,6 +57,29 @@ def test_constant_embeddings_score_as_the_trivial_answer(kind, tmp_path):
         assert found["metrics"][name]["mean"] == pytest.approx(found["floor"][name], abs=0.1)
 
 
+@pytest.mark.parametrize("layers", [[1], [0, 1], [0, 2]])
+def test_layers_alone_are_probed_as_a_store_of_only_them(layers, tmp_path):
+    found = run(tmp_path / "all", "regression", task_of("regression", layers=layers, max_epochs=5))
+    wanted = run(tmp_path / "few", "regression", task_of("regression", max_epochs=5), kept=layers)
+    weights = np.zeros((2, NUM_STATES))
+    weights[:, layers] = wanted.pop("layer_weights")
+    assert found.pop("layer_weights") == weights.tolist()
+    assert found == wanted
+    for folder in ("all", "few"):
+        _, outputs = read_predictions(tmp_path / folder / "predictions.npz")
+        assert outputs[0].shape == (36, 2)
+    assert (found["metrics"]["r2_arousal"]["mean"] > 0.5) == (1 in layers)
+
+
+def test_a_layer_that_a_model_lacks_is_refused_and_a_floor_has_one_for_all(tmp_path):
+    task = task_of("multiclass", layers=[0, 3], max_epochs=2)
+    with pytest.raises(
+        UserError, match=r"^probe.layers: found 3, expected 0 to 2, the states in .*embeddings.npy; name"
+    ):
+        run(tmp_path, "multiclass", task)
+    assert run(tmp_path, "multiclass", task, constant=True)["layer_weights"] == [[1.0], [1.0]]
+
+
 def test_the_same_job_writes_the_same_bytes(tmp_path):
     for name in ("a", "b"):
         run(tmp_path / name, "key", task_of("key", max_epochs=3))

@@ -35,7 +35,8 @@ def watched(kind, classes, targets, first, second, rows_per_item=1, bias=0.0, ga
     items = [Item(str(i), "valid", f"{i}.wav", 0, 0, str(i), target) for i, target in enumerate(targets)]
     offsets = np.arange(len(items) + 1) * rows_per_item
     labels = torch.zeros(len(states), width)
-    data = Examples(items, states, torch.arange(len(states)), labels, offsets, width, RATE_HZ, 0.0)
+    places, layers = torch.arange(len(states)), np.ones(1, bool)
+    data = Examples(items, states, places, labels, offsets, width, RATE_HZ, 0.0, layers)
     return validation(data, kind, classes, "items.csv")(heads)
 
 

@@ -29,6 +29,7 @@ def roots(tmp_path_factory):
 
 def entry(dataset, target, root, **changes):
     probe = Probe(
+        layers="all",
         hidden_size=8,
         dropout=0.0,
         learning_rates=[1e-3],

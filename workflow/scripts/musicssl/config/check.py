@@ -8,7 +8,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, fields, is_dataclass
-from functools import cache
+from functools import cache, reduce
+from operator import getitem
 from typing import Annotated, Any, get_type_hints
 
 from pydantic import Field, TypeAdapter, ValidationError
@@ -41,6 +42,7 @@ SELECTIONS: dict[str, tuple[str, Any]] = {  # keys of `run`: the table each choo
     "studies": ("studies", "all"),
     "labels": ("labels", []),
 }
+LAYERS = "expected `all` or state numbers in ascending order, such as [0, 6]"
 TOP_LEVEL = {*TABLES, "pathvars", "run"}
 Entries = dict[str, dict[str, dict[str, Any]]]
 
@@ -82,7 +84,7 @@ def validate(config: Mapping[str, Any]) -> Entries:
     problems += unknown_references(entries, names) + selection_problems(names, config)
     problems = problems or relations(entries)
     if problems:
-        raise ConfigError(problems)
+        raise ConfigError(list(dict.fromkeys(problems)))
     return entries
 
 
@@ -110,9 +112,13 @@ def sentence(noun: str, name: str, values: Any, origin: dict[Path, str], error: 
     """Turn one pydantic error into a sentence that names the entry where the value stands."""
     kinds = set(recipes.BY_KIND) | {"PolynomialSchedule", "TriStageSchedule"}
     path = tuple(str(part) for part in error["loc"] if str(part) not in kinds)
+    if "layers" in path:  # of both arms of its union
+        path = path[: path.index("layers") + 1]
     sources = {entry for leaf, entry in origin.items() if leaf[: len(path)] == path}
     entry = sources.pop() if len(sources) == 1 else name
     where = ".".join([noun, entry, *path])
+    if path[-1:] == ("layers",) and error["type"] != "missing":
+        return f"{where}: found {reduce(getitem, path, values)!r}, {LAYERS}"
     kind = error["type"]
     if kind == "unexpected_keyword_argument":
         return f"{where}: unknown key{nearest(path[-1], known_keys(noun, values, path[:-1]))}"
@@ -162,12 +168,25 @@ def relations(entries: Entries) -> list[str]:
         ]
         if not (values["metrics"] and values["probe"]["seeds"] and values["probe"]["learning_rates"]):
             problems.append(f"tasks.{name}: metrics, probe.seeds and probe.learning_rates may not be empty")
+        if text := layers_problem(values["probe"]["layers"], entries["models"]):
+            problems.append(f"tasks.{name}.probe.layers: {text}")
         first = next(other for other, task in entries["tasks"].items() if task["dataset"] == values["dataset"])
         if values["root"] != entries["tasks"][first]["root"]:
             problems.append(
                 f"tasks.{name}.root: found {values['root']!r}, but {first} reads the same dataset elsewhere"
             )
     return problems
+
+
+def layers_problem(layers: str | list[int], models: Mapping[str, dict[str, Any]]) -> str | None:
+    """Return what is wrong with the states that a probe sums; those of released models are known when they are read."""
+    if isinstance(layers, str):
+        return None
+    if not layers or layers != sorted(set(layers)) or layers[0] < 0:
+        return f"found {layers}, {LAYERS}"
+    sizes = {name: model["architecture"]["num_layers"] for name, model in models.items() if "architecture" in model}
+    small = next((name for name, size in sizes.items() if layers[-1] > size), None)
+    return small and f"found {layers[-1]}, but {small} has the states 0 to {sizes[small]}"
 
 
 def unknown_references(entries: Entries, names: Mapping[str, set[str]]) -> list[str]:

@@ -324,8 +324,13 @@ class Windows(Recipe):
 
 @dataclass(frozen=True, kw_only=True)
 class Protocol(Recipe):
-    """The head, and what is tried and repeated; equal for every model and task that names it."""
+    """The head, and what is tried and repeated; equal for every model and task that names it.
 
+    ``layers`` are the numbers of the states in the weighted sum, ascending: 0 is the input of the first transformer
+    layer, k the output of the k-th. A floor's only state stands for any.
+    """
+
+    layers: Literal["all"] | list[int]
     hidden_size: int
     dropout: float
     learning_rates: list[float]

@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 from ..artefacts import RaggedShard
-from ..config.recipes import Items, Windows
+from ..config.recipes import Task, Windows
 from ..runtime import UserError
 from ..tasks import Item
 
@@ -73,13 +73,14 @@ class Examples:
 
     Attributes:
         items: those with states, as listed.
-        states: float16 (stored rows, N, W), memory-mapped.
+        states: float16 (stored rows, N, W), memory-mapped; of a protocol's layers only.
         places: int64 (rows,).
         targets: one a row: int64 (rows,) for classes and keys, else float32 (rows, outputs).
         offsets: int64 (items + 1,).
         num_outputs: of the head.
         frame_rate_hz: of the rows, where they are frames.
         frame_offset_s: centre of an item's first frame.
+        layers: bool (stored states,), which of them are the N.
     """
 
     items: list[Item]
@@ -90,6 +91,7 @@ class Examples:
     num_outputs: int
     frame_rate_hz: float
     frame_offset_s: float
+    layers: npt.NDArray[np.bool_]
 
     def of_split(self, split: str) -> Ints:
         """Return the indices of the items of a split."""
@@ -106,18 +108,19 @@ def spans(starts: Ints, lengths: Ints) -> Ints:
     return np.repeat(starts - ends + lengths, lengths) + np.arange(ends[-1] if len(ends) else 0)
 
 
-def load_examples(items_path: str | Path, store: str | Path, digest: str, task: Items, num_classes: int) -> Examples:
+def load_examples(items_path: str | Path, store: str | Path, digest: str, task: Task, num_classes: int) -> Examples:
     """Join a task's items with a model's states of them.
 
     Args:
         items_path: ``items.csv``.
         store: the ``.npy`` (or ``.json``) of the states of the task's dataset.
         digest: of the recipe that must have made it.
-        task: how the items are cut.
+        task: how the items are cut, and which states are probed.
         num_classes: names in ``task.json``; 0 where targets have none.
 
     Raises:
-        UserError: the two files belong to different versions of the task, or a split has no embedded item.
+        UserError: the two files belong to different versions of the task, a split has no embedded item, or the model
+            has no such layer.
     """
     shard = RaggedShard(store, digest)
     listed = read_items(items_path)
@@ -139,11 +142,35 @@ def load_examples(items_path: str | Path, store: str | Path, digest: str, task: 
     offset = offset if options.frame_times == "centre" else 0.0
     targets = row_targets([item.target for item in items], lengths, task.kind, rate, offset, options.neighbours)
     num_outputs = num_classes if task.kind in ("multiclass", "key") else targets.shape[1]
+    layers = chosen_layers(task.probe.layers, shard.data.shape[1], store)
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="The given NumPy array is not writ")
-        states = torch.from_numpy(np.asarray(shard.data))
+        states = torch.from_numpy(chosen_states(shard.data, layers))
     places = torch.from_numpy(spans(shard.offsets[rows], lengths))
-    return Examples(items, states, places, targets, np.cumsum([0, *lengths]), num_outputs, rate, offset)
+    return Examples(items, states, places, targets, np.cumsum([0, *lengths]), num_outputs, rate, offset, layers)
+
+
+def chosen_layers(layers: str | Sequence[int], num_states: int, store: str | Path) -> npt.NDArray[np.bool_]:
+    """Return which states are probed, (states,); the only state of a floor is, whatever the protocol names.
+
+    Raises:
+        UserError: there is no such state.
+    """
+    if isinstance(layers, str) or num_states == 1:
+        return np.ones(num_states, bool)
+    if max(layers) >= num_states:
+        raise UserError(
+            f"probe.layers: found {max(layers)}, expected 0 to {num_states - 1}, the states in {store}; name layers "
+            "that every model of the task has"
+        )
+    return np.isin(np.arange(num_states), layers)
+
+
+def chosen_states(states: npt.NDArray[np.float16], layers: npt.NDArray[np.bool_]) -> npt.NDArray[np.float16]:
+    """Return (rows, N, W) of stored states: neighbours as a view of the file, others copied into memory."""
+    numbers = np.flatnonzero(layers)
+    together = states[:, numbers[0] : numbers[-1] + 1]
+    return together if len(numbers) == together.shape[1] else states[:, numbers]
 
 
 class BeatOptions(NamedTuple):

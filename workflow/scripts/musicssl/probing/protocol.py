@@ -94,7 +94,7 @@ def probe(
         "metrics": summarise(units, outputs, task.probe.num_bootstraps),
         "floor": _values(units, floor, scores_of(units, floor)),
         "per_class": _mean_class_scores(units, outputs),
-        "layer_weights": fitted.heads.layer_weights()[chosen].tolist(),
+        "layer_weights": _layer_weights(fitted.heads, data.layers)[chosen].tolist(),
         "curves": fitted.curves,
         "chosen": _chosen(fitted, chosen),
     }
@@ -199,6 +199,13 @@ def _mean_class_scores(units: Units, outputs: Sequence[Any]) -> dict[str, list[f
         name: [None if values[0] is None else float(np.mean(values)) for values in zip(*(s[name] for s in per_seed))]
         for name in per_seed[0]
     }
+
+
+def _layer_weights(heads: Heads, layers: npt.NDArray[np.bool_]) -> npt.NDArray[np.float32]:
+    """Return the weights of all stored states (R, states), 0 for those left out."""
+    weights = np.zeros((len(heads.weights[0]), len(layers)), np.float32)
+    weights[:, layers] = heads.layer_weights().cpu().numpy()
+    return weights
 
 
 def _chosen(fitted: Fitted, replicas: Sequence[int]) -> list[dict[str, Any]]:
