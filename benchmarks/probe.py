@@ -1,6 +1,6 @@
 """Embedding, probing and beat decoding beside plain loops doing the same work, in one run.
 
-    python benchmarks/probe.py [--items 10000] [--epochs 3] [--replicas 3] [--threads 2]
+    python benchmarks/probe.py [--items 10000] [--epochs 3] [--replicas 3] [--threads 2] [--only beats]
 
 Embedding: ``embed`` against the loop of transformers' documentation: files in their order, batches of 8 padded to the
 longest, feature extractor and HubertModel, time mean of each state. Clips last 2 to 12 s, so padding is a third.
@@ -15,9 +15,15 @@ head with torch's Adam on batches of 64 for the same number of epochs, and score
 * loop, files: the same DataLoader in a bare epoch loop without Lightning and without keeping the best epoch;
 * loop, memory map: the same loop over the memory map that we read too.
 
-The validation accuracy beside each row says that they learn the same. Beats: milliseconds for 30 s at 50 Hz; madmom's
-compiled decoder needs 11 ms for it on a desktop CPU. Times are wall time, on all threads that ``--threads`` names; on
-one thread they are processor seconds, which other work on the machine disturbs less.
+The validation accuracy beside each row says that they learn the same.
+
+Batch: what one batch of that training spends where, each part timed alone on the same shapes; the rest is what the
+whole takes beyond them.
+
+Beats: milliseconds for 30 s of activations at 50 and at 100 Hz, beside madmom's compiled decoder where it is installed.
+
+Times are wall time, on all threads that ``--threads`` names; on one thread they are processor seconds, which other work
+on the machine disturbs less.
 """
 
 import argparse
@@ -45,8 +51,8 @@ from musicssl.config.recipes import Items, Probe, Windows
 from musicssl.models.freeze import FrozenTransformer
 from musicssl.probing.beats import BeatTracker
 from musicssl.probing.embed import embed
-from musicssl.probing.fit import fit
-from musicssl.probing.heads import predict
+from musicssl.probing.fit import Training, fit
+from musicssl.probing.heads import Heads, gather, predict
 from musicssl.probing.items import Examples
 from musicssl.tasks import Item
 
@@ -262,14 +268,20 @@ def lightning(read, size, classes: np.ndarray, split: int, replicas: int, epochs
     return float(np.mean(last))
 
 
-def batched(path: Path, classes: np.ndarray, split: int, replicas: int, epochs: int) -> float:
-    """Train all replicas at once."""
+def examples(path: Path, classes: np.ndarray, split: int) -> Examples:
+    """Return the stored states as items of two splits."""
     shard = RaggedShard(path)
     warnings.filterwarnings("ignore", message="The given NumPy array is not writ")
     items = [Item(str(i), "train" if i < split else "valid", "", 0, 0, "", 0) for i in range(len(classes))]
     states, targets = torch.from_numpy(np.asarray(shard.data)), torch.from_numpy(classes)
     layers = np.ones(states.shape[1], bool)
-    data = Examples(items, states, torch.arange(len(items)), targets, shard.offsets, CLASSES, 50.0, 0.0, layers)
+    return Examples(items, states, torch.arange(len(items)), targets, shard.offsets, CLASSES, 50.0, 0.0, layers)
+
+
+def batched(path: Path, classes: np.ndarray, split: int, replicas: int, epochs: int) -> float:
+    """Train all replicas at once."""
+    data = examples(path, classes, split)
+    targets = data.targets
     rows, last = data.rows_of(data.of_split("valid")), []
 
     def validate(heads):
@@ -306,10 +318,64 @@ def probing_rows(folder: Path, count: int, size: tuple[int, int], replicas: int,
     return rows
 
 
-def beats_ms() -> float:
-    """Return milliseconds for 30 s of activations at 50 Hz, median of 20."""
-    tracker, rng = BeatTracker(50.0), np.random.default_rng(0)
-    return 1e3 * float(np.median([timed(tracker, rng.random(1500))[0] for _ in range(20)]))
+# ---------------------------------------------------------------- one batch
+
+
+def batch_table(folder: Path, count: int, size: tuple[int, int], replicas: int) -> None:
+    """Print the milliseconds of one batch of training and of its parts, medians of an epoch of batches."""
+    classes = write_embeddings(folder / "states.npy", count, *size)
+    data = examples(folder / "states.npy", classes, count)
+    seeds, rates = list(range(replicas)), [1e-3] * replicas
+    heads = Heads(seeds, *size, HIDDEN, CLASSES, CPU)
+    training = Training(data, "multiclass", heads, protocol(replicas, 1), 0, seeds)
+    batches = count // BATCH
+    places = torch.randperm(count)[: batches * BATCH].view(batches, BATCH)
+    mixed, hidden = torch.randn(replicas, BATCH, size[1]), torch.randn(replicas, BATCH, HIDDEN)
+    weights = heads.weights[1].detach()
+    gradients = [torch.randn_like(weight) for weight in heads.weights]
+    transposed = mixed.transpose(1, 2).contiguous(), weights.transpose(1, 2).contiguous()
+
+    def products() -> None:
+        torch.bmm(mixed, weights)  # forward
+        torch.bmm(transposed[0], hidden)  # gradient of the weights
+        torch.bmm(hidden, transposed[1])  # gradient of the mixed states
+
+    def median_ms(function) -> float:
+        return 1e3 * float(np.median([timed(function, k)[0] for k in range(batches)]))
+
+    training.epoch(np.array(rates))  # the first reads the file
+    whole = 1e3 * min(timed(training.epoch, np.array(rates))[0] for _ in range(3)) / len(range(0, count, BATCH))
+    parts = {
+        "three dense products": median_ms(lambda k: products()),
+        "Adam": median_ms(lambda k: training.adam.step(heads, gradients, rates)),
+        "dropout": median_ms(lambda k: training.dropout.draw(BATCH, CPU)),
+        "reading and converting states": median_ms(lambda k: gather(data.states, places[k], CPU)),
+    }
+    parts["the rest"] = whole - sum(parts.values())
+    text = ", ".join(f"{name} {value:.2f}" for name, value in parts.items())
+    print(f"Batch of {BATCH} items of {size[0]} x {size[1]}, {replicas} replicas: {whole:.2f} ms: {text}.", flush=True)
+
+
+# ---------------------------------------------------------------- beats
+
+MADMOM_MS = {50: 11.0, 100: 75.0}
+"""Not measured here: its compiled decoder on a desktop CPU, built from madmom's sources of August 2024."""
+
+
+def beats_table() -> None:
+    """Print milliseconds for 30 s of activations, medians of 20, beside madmom's: measured where it is, else quoted."""
+    print("| beats of 30 s | ours, ms | madmom, ms |\n|---|---|---|")
+    rng = np.random.default_rng(0)
+    for rate, quoted in MADMOM_MS.items():
+        trackers = [BeatTracker(float(rate))]
+        if importlib.util.find_spec("madmom"):
+            from madmom.features.beats import DBNBeatTrackingProcessor
+
+            trackers.append(DBNBeatTrackingProcessor(fps=rate))
+        activations = rng.random((20, 30 * rate))
+        found = [1e3 * float(np.median([timed(tracker, one)[0] for one in activations])) for tracker in trackers]
+        peer = f"{found[1]:.1f}" if found[1:] else f"{quoted:.0f} (quoted, not measured here)"
+        print(f"| {rate} Hz | {found[0]:.1f} | {peer} |", flush=True)
 
 
 def main() -> None:
@@ -319,19 +385,28 @@ def main() -> None:
     parser.add_argument("--replicas", type=int, nargs="+", default=[3], help="3 seeds; with a grid of 6 rates, 18")
     parser.add_argument("--clips", type=int, default=16, help="audio files to embed")
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
+    parser.add_argument("--only", choices=("embed", "probe", "batch", "beats"), nargs="+", help="some parts alone")
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
+    wanted = args.only or ["embed", "probe", "batch", "beats"]
     print(f"{args.threads} thread(s)\n")
-    print("| work; peer | peer, s | ours, s | ratio | accuracy, peer / ours |\n|---|---|---|---|---|")
     with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        work = [(embedding_rows, (folder, args.clips))]
-        for size in ((4, 96), (13, 768)):
-            work += [(probing_rows, (folder, args.items, size, count, args.epochs)) for count in args.replicas]
+        folder, sizes = Path(name), ((4, 96), (13, 768))
+        work = [(embedding_rows, (folder, args.clips))] if "embed" in wanted else []
+        if "probe" in wanted:
+            pairs = [(size, count) for size in sizes for count in args.replicas]
+            work += [(probing_rows, (folder, args.items, *pair, args.epochs)) for pair in pairs]
+        if work:
+            print("| work; peer | peer, s | ours, s | ratio | accuracy, peer / ours |\n|---|---|---|---|---|")
         for function, values in work:
             for label, peer, ours, scores in function(*values):
                 print(f"| {label} | {peer:.2f} | {ours:.2f} | {peer / ours:.1f} | {scores} |", flush=True)
-    print(f"\nBeat tracker: {beats_ms():.1f} ms for 30 s at 50 Hz.")
+        print()
+        if "batch" in wanted:
+            for count in args.replicas:
+                batch_table(folder, args.items, sizes[-1], count)
+        if "beats" in wanted:
+            beats_table()
 
 
 if __name__ == "__main__":
