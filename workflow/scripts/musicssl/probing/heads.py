@@ -174,7 +174,7 @@ def losses(kind: str, outputs: Tensor, targets: Tensor) -> Tensor:
 def gather(states: Tensor, rows: Tensor, device: torch.device) -> Tensor:
     """Return float32 (M, N, W) of the rows (M,) of float16 states (all rows, N, W).
 
-    By numpy's indexing: torch's takes fifty times as long where the N are one state of many.
+    By numpy's indexing: torch's takes many times as long where the N are one state of many.
     """
     return torch.from_numpy(states.numpy()[rows.numpy()]).to(device).float()
 

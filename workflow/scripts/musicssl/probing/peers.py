@@ -19,7 +19,7 @@ from .metrics import TOLERANCES_S
 from .scoring import Units
 
 TOLERANCE = 1e-8
-"""Absolute and relative; thousands of times what rounding does, far below what one item or pair of items changes."""
+"""Absolute and relative: far above rounding, far below a printed digit."""
 
 
 def require_agreement(units: Units, outputs: Any, found: Mapping[str, float]) -> None:
