@@ -34,10 +34,28 @@ def test_read_table_takes_any_line_end_and_mark(tmp_path, end, mark):
     assert list(disk.read_table(path, "\t", ["name", "id"])) == [(2, ['x "y"', "1"]), (5, ["b", "2", "d", "e"])]
 
 
-def test_read_table_refuses_a_stray_quote(tmp_path):
-    path = put(tmp_path / "t.csv", 'id,name\n1,"' + "x" * 200_000)
-    with pytest.raises(UserError, match=r"t.csv: not a readable table .*stray quote"):
+def test_a_quote_that_is_never_closed_is_refused_by_row(tmp_path):
+    """Else it takes the rows below into its cell, up to the next quote, and nobody misses them."""
+    path = put(tmp_path / "t.csv", 'id,name\n1,"a, b"\n2,"Weird Al\n3,c\n4,"d"\n')
+    with pytest.raises(UserError, match=r't.csv: row 3: found \'2,"Weird Al\' with a quote that is never closed'):
         list(disk.read_table(path, ",", ["id", "name"]))
+    put(path, 'id,name\n1,"' + "x" * 200_000)
+    with pytest.raises(UserError, match=r"t.csv: row 2 is not readable \(field larger"):
+        list(disk.read_table(path, ",", ["id", "name"]))
+
+
+def test_a_quote_is_a_character_where_nothing_is_quoted(tmp_path):
+    path = put(tmp_path / "t.tsv", 'id\tname\n1\t"Weird Al\n2\tb\n3\t"c"\n')
+    found = [cells for _, cells in disk.read_table(path, "\t", ["id", "name"], quoted=False)]
+    assert found == [["1", '"Weird Al'], ["2", "b"], ["3", '"c"']]
+
+
+def test_a_key_described_twice_is_refused_with_both_rows(tmp_path):
+    rows: dict[str, int] = {}
+    disk.once(rows, "7", tmp_path / "t.csv", 2, "id")
+    disk.once(rows, "8", tmp_path / "t.csv", 3, "id")
+    with pytest.raises(UserError, match=r"t.csv: row 9, column id: found '7', which row 2 describes already"):
+        disk.once(rows, "7", tmp_path / "t.csv", 9, "id")
 
 
 def test_read_table_refuses_an_empty_file(tmp_path):

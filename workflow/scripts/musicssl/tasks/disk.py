@@ -1,7 +1,7 @@
 """Reading what others wrote: folders, tables and headers as real downloads have them.
 
 Tolerated: a byte order mark, any line end, stray blanks, upper-case extensions, macOS leftovers. Refused with a
-sentence: missing files, tables with another delimiter, short rows.
+sentence: missing files, tables with another delimiter, short rows, stray quotes.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import logging
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from ..runtime import UserError
 
@@ -101,20 +101,22 @@ def read_lines(path: Path) -> Iterator[tuple[int, str]]:
             yield number, line.strip()
 
 
-def read_table(path: Path, delimiter: str, columns: Sequence[str]) -> Iterator[tuple[int, list[str]]]:
-    """Yield the cells of chosen columns of a delimited table, stripped.
+def read_table(
+    path: Path, delimiter: str, columns: Sequence[str], quoted: bool = True
+) -> Iterator[tuple[int, list[str]]]:
+    """Yield (row, cells of chosen columns, stripped) of a delimited table.
 
     Args:
-        path: UTF-8, with or without byte order mark, any line end, cells optionally in double quotes.
+        path: UTF-8, with or without byte order mark, any line end.
         delimiter: a comma or a tab.
         columns: header names wanted, in the order of the cells yielded; cells beyond the header follow them.
+        quoted: cells may be in double quotes; otherwise a quote is a character as any other.
 
     Raises:
-        UserError: a column is missing (most often another delimiter), or a row is short.
+        UserError: a column is missing (most often another delimiter), a row is short, or a quote is never closed.
     """
-    lines = read_text(path).replace("\r\n", "\n").replace("\r", "\n").split("\n")
-    reader = csv.reader((line + "\n" for line in lines), delimiter=delimiter)
-    header = [name.strip() for name in _next_row(reader, path)]
+    rows = _rows(path, delimiter, csv.QUOTE_MINIMAL if quoted else csv.QUOTE_NONE)
+    header = [name.strip() for name in next(rows, (1, []))[1]]
     absent = [name for name in columns if name not in header]
     if absent:
         kind = "tabs" if delimiter == "\t" else "commas"
@@ -123,24 +125,42 @@ def read_table(path: Path, delimiter: str, columns: Sequence[str]) -> Iterator[t
             "take the file as downloaded, not as a spreadsheet saved it"
         )
     indexes = [header.index(name) for name in columns]
-    while row := _next_row(reader, path):
-        if not any(cell.strip() for cell in row):
-            continue
-        if len(row) <= max(indexes):
+    for row, cells in rows:
+        if len(cells) <= max(indexes):
             raise UserError(
-                f"{path}: row {reader.line_num} has {len(row)} cells, expected {len(header)}; download the file again"
+                f"{path}: row {row} has {len(cells)} cells, expected {len(header)}; download the file again"
             )
-        yield reader.line_num, [row[i].strip() for i in indexes] + [cell.strip() for cell in row[len(header) :]]
+        yield row, [cells[i].strip() for i in indexes] + [cell.strip() for cell in cells[len(header) :]]
 
 
-def _next_row(reader: Iterator[list[str]], path: Path) -> list[str]:
-    """Return the next row that has cells, ``[]`` after the last."""
-    try:
-        return next((row for row in reader if row), [])
-    except csv.Error as error:
+def _rows(path: Path, delimiter: str, quoting: Literal[0, 3]) -> Iterator[tuple[int, list[str]]]:
+    """Yield (row, cells) of the lines that are not blank; each is parsed alone, so no quote swallows the next."""
+    lines = read_text(path).replace("\r\n", "\n").replace("\r", "\n").split("\n")
+    for row, line in enumerate(lines, 1):
+        try:
+            cells = next(csv.reader([line + "\n"], delimiter=delimiter, quoting=quoting), [])
+        except csv.Error as error:
+            raise UserError(f"{path}: row {row} is not readable ({error}); download the file again") from None
+        if any("\n" in cell for cell in cells):
+            raise UserError(
+                f"{path}: row {row}: found {line[:80]!r} with a quote that is never closed, expected quotes in pairs; "
+                "download the file again"
+            )
+        if any(cell.strip() for cell in cells):
+            yield row, cells
+
+
+def once(rows: dict[str, int], key: str, path: Path, row: int, column: str) -> None:
+    """Note the row of ``key`` in ``rows``, or say that it has one already.
+
+    Raises:
+        UserError: it has.
+    """
+    if (first := rows.setdefault(key, row)) != row:
         raise UserError(
-            f"{path}: not a readable table ({error}), most often a stray quote; download it again"
-        ) from None
+            f"{path}: row {row}, column {column}: found {key!r}, which row {first} describes already, expected it "
+            "once; take the file as downloaded"
+        )
 
 
 def to_int(text: str, path: Path, row: int, column: str) -> int:
