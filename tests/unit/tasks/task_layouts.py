@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import soundfile
 
 FAMILIES = ["bass", "brass", "flute", "guitar", "keyboard", "mallet", "organ", "reed", "string", "synth_lead", "vocal"]
+SINGERS = [*(f"female{i}" for i in range(1, 10)), *(f"male{i}" for i in range(1, 12))]
 GENRES = ["blues", "classical", "country", "disco", "hiphop", "jazz", "metal", "pop", "reggae", "rock"]
 
 
@@ -116,7 +118,8 @@ def write_gtzan(root: Path, tracks: dict[str, Iterable[str]] | None = None) -> P
     return root
 
 
-def write_magnatagatune(root: Path) -> Path:
+def write_magnatagatune(root: Path, whole: bool = False) -> Path:
+    """Six clips; ``whole`` adds one with every tag to each part of the split."""
     from musicssl.tasks.magnatagatune import TAGS
 
     tags = sorted([*TAGS, "electro"])
@@ -124,10 +127,12 @@ def write_magnatagatune(root: Path) -> Path:
         ("4711", "7/some_band-an_album-02-a_song-59-88.mp3", {"guitar", "no vocal"}),
         ("35644", "6/norine_braun-now_and_zen-08-gently-117-146.mp3", {"slow"}),
         ("12", "b/band-album-01-song-0-29.mp3", {"electro"}),
-        ("13", "c/band-album-01-song-0-29.mp3", {"rock"}),
-        ("14", "d/band-album-01-song-0-29.mp3", {"choral"}),
-        ("15", "f/band-album-01-song-0-29.mp3", set()),
+        ("13", "c/band-album-02-song-0-29.mp3", {"rock"}),
+        ("14", "d/band-album-03-song-0-29.mp3", {"choral"}),
+        ("15", "f/band-album-03-song-29-58.mp3", set()),  # a song may lie in two folders, not in two splits
     ]
+    if whole:
+        clips += [(f"2{i}", f"{folder}/all-tags-0{i}-song-0-29.mp3", set(tags)) for i, folder in enumerate("0ce")]
     lines = ["\t".join(f'"{name}"' for name in ["clip_id", *tags, "mp3_path"])]
     for clip, path, positive in clips:
         marks = ["1" if tag in positive else "0" for tag in tags]
@@ -137,7 +142,8 @@ def write_magnatagatune(root: Path) -> Path:
     return root
 
 
-def write_mtg_jamendo(root: Path) -> Path:
+def write_mtg_jamendo(root: Path, whole: bool = False) -> Path:
+    """Three tracks; ``whole`` adds one with every tag to each part of the split."""
     rows = {
         "train": [
             "track_0000042\tartist_000007\talbum_000009\t42/42.mp3\t187.3\tgenre---rock\tgenre---90s\tgenre---jazz\tgenre---folk\tgenre---dub"
@@ -145,6 +151,11 @@ def write_mtg_jamendo(root: Path) -> Path:
         "validation": ["track_0001100\tartist_000008\talbum_000010\t00/1100.mp3\t60.0\tgenre---pop"],
         "test": ["track_0000242\tartist_000011\talbum_000012\t42/242.mp3\t4140.0\tgenre---rock"],
     }
+    if whole:
+        tags = "\t".join(f"genre---{tag}" for tag in ("90s", "dub", "folk", "jazz", "pop", "rock"))
+        for i, lines in enumerate(rows.values()):
+            lines.append(f"track_000500{i}\tartist_00050{i}\talbum_000500\t0{i}/500{i}.mp3\t60.0\t{tags}")
+            put(root / "audio-low" / f"0{i}" / f"500{i}.low.mp3")
     for subset, old, new in (
         ("genre", "", ""),
         ("top50tags", "", ""),
@@ -178,8 +189,10 @@ def write_emomusic(root: Path) -> Path:
     return root
 
 
-def write_vocalset(root: Path, home: str = "FULL") -> Path:
-    for singer in ("female1", "female4", "female2", "male11"):
+def write_vocalset(
+    root: Path, home: str = "FULL", singers: Sequence[str] = ("female1", "female4", "female2", "male11")
+) -> Path:
+    for singer in singers:
         prefix = singer[0] + singer.removeprefix("female").removeprefix("male")
         for context, technique, vowel in (
             ("scales", "vibrato", "o"),
@@ -198,8 +211,8 @@ WRITERS = {
     "nsynth": write_nsynth,
     "giantsteps": write_giantsteps,
     "gtzan": write_gtzan,
-    "magnatagatune": write_magnatagatune,
-    "mtg-jamendo": write_mtg_jamendo,
+    "magnatagatune": partial(write_magnatagatune, whole=True),
+    "mtg-jamendo": partial(write_mtg_jamendo, whole=True),
     "emomusic": write_emomusic,
-    "vocalset": write_vocalset,
+    "vocalset": partial(write_vocalset, singers=SINGERS),
 }

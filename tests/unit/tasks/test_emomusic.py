@@ -97,6 +97,20 @@ def test_damaged_tables_are_refused(root):
         read(root)
 
 
+def test_a_song_twice_is_refused_with_both_rows(root):
+    info, static = root / "songs_info.csv", root / "static_annotations.csv"
+    table = info.read_text()
+    info.write_text(table + '17,17.mp3,"Golf"," A, Song",1.3,2.15,Jazz,evaluation\n')
+    with pytest.raises(
+        UserError, match=r"songs_info.csv: row 6, column song_id: found '17', which row 4 describes alr"
+    ):
+        read(root)
+    info.write_text(table)
+    static.write_text(static.read_text() + "3,8.0,1.1,2.0,1.4\n")
+    with pytest.raises(UserError, match=r"static_annotations.csv: row 6, column song_id: found '3', which row 3 descr"):
+        read(root)
+
+
 def test_one_value_everywhere_cannot_be_standardised(root):
     static = root / "static_annotations.csv"
     static.write_text(static.read_text().replace(",5.0,1.1", ",3.0,1.1").replace(",7.0,1.1", ",3.0,1.1"))

@@ -158,5 +158,39 @@ def test_damaged_tables_are_refused_with_row_and_cure(root):
 def test_one_song_in_both_sets_is_refused(root):
     put(root / TEST / "annotations" / "key" / "5061.LOFI.key", "A minor")
     put_wav(root / TEST / "audio" / "5061.LOFI.wav", 31.0)
-    with pytest.raises(UserError, match=r"'5061#0' appears 2 times"):
+    with pytest.raises(
+        UserError,
+        match=r"/key/5061.LOFI.key: recording '5061' is in test, and in train by .*/annotations.txt: row 3, expected",
+    ):
         read_dataset("giantsteps", "key", root, {})
+
+
+def test_one_song_twice_is_refused_with_both_rows(root):
+    annotations, metadata = (
+        root / MTG / "annotations" / f"{name}.txt" for name in ("annotations", "beatport_metadata")
+    )
+    text = annotations.read_text()
+    annotations.write_text(text + "5061\tD minor\t2\n")
+    with pytest.raises(
+        UserError, match=r"annotations.txt: row 8: '5061#0' is listed a second time, .*txt: row 3, expe"
+    ):
+        read(root)
+    annotations.write_text(text)
+    metadata.write_text(metadata.read_text() + "5061\tGolf\tA\tMix\tLabel\ttechno\n")
+    with pytest.raises(UserError, match=r"metadata.txt: row 8, column ID: found '5061', which row 3 describes already"):
+        read(root)
+
+
+def test_a_stray_quote_swallows_no_rows(root):
+    before = read(root)
+    edit(root / MTG / "annotations" / "beatport_metadata.txt", "5061\tAlpha\tA Title", '5061\tAlpha\t"A Title')
+    assert read(root).items == before.items
+
+
+def test_songs_are_compared_with_the_published_ones_whatever_the_clips(root):
+    totals = {str(total) for total in read(root, clip_s=12.0).totals}
+    assert totals == {
+        "1 songs of train, published 923",
+        "3 songs of valid, published 236",
+        "2 songs of test, published 604",
+    }

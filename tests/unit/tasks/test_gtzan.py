@@ -78,8 +78,15 @@ def test_foreign_lines_are_refused_by_row(root, line):
 
 def test_a_clip_in_two_lists_and_an_empty_list_are_refused(root):
     put(root / "test_filtered.txt", "blues/blues.00042.wav\n")
-    with pytest.raises(UserError, match=r"'blues.00042' appears 2 times"):
+    with pytest.raises(
+        UserError,
+        match=r"/test_filtered.txt: row 1: recording 'blues.00042' is in test, and in valid by .*valid_.*: row 1, ",
+    ):
         read_dataset("gtzan", "genre", root, {})
+    put(root / "valid_filtered.txt", "blues/blues.00042.wav\n\nblues/blues.00042.wav\n")
+    with pytest.raises(UserError, match=r"valid_filtered.txt: row 3: 'blues.00042' is listed a second time, .*: row 1"):
+        read_dataset("gtzan", "genre", root, {})
+    put(root / "valid_filtered.txt", "blues/blues.00042.wav\n")
     put(root / "test_filtered.txt", "\r\n")
     with pytest.raises(UserError, match=r"no usable item in test"):
         read_dataset("gtzan", "genre", root, {})
@@ -116,6 +123,7 @@ def test_a_clip_without_beats_is_skipped(root):
         ("[]", "not a JAMS file"),
         ('{"annotations": [{"namespace": "beat"}]}', None),
         (jams({"beat": [-0.5]}), "negative"),
+        (jams({"beat": [0.5]}).replace('{"annotation_type": "beat"}', '"beat"'), "the sandbox 'beat'"),
         (
             json.dumps({"annotations": json.loads(jams({"beat": [1.0]}))["annotations"] * 2}),
             "2 annotations of type beat",

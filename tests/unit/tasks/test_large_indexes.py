@@ -71,7 +71,9 @@ def test_mtg_jamendo_with_its_55k_tracks(tmp_path):
         for _ in range(mtg_jamendo.EXPECTED["genre"][part]):
             number += 1
             named = "\t".join(f"genre---{tag}" for tag in draw.sample(tags, draw.randint(1, 4)))
-            rows.append(f"track_{number:07d}\ta\tb\t{number % 100:02d}/{number}.mp3\t245.0\t{named}")
+            rows.append(
+                f"track_{number:07d}\tartist_{part}{number % 999}\tb\t{number % 100:02d}/{number}.mp3\t245.0\t{named}"
+            )
             folders.setdefault(f"{number % 100:02d}", []).append(f"{number}.low")
         put(tmp_path / "data/splits/split-0" / f"autotagging_genre-{split}.tsv", "\r\n".join(rows) + "\r\n")
     for folder, names in folders.items():

@@ -49,6 +49,23 @@ def test_half_downloads_are_told_note_by_note(root):
     }
 
 
+def test_training_instruments_stay_in_training(root):
+    """Validation and test may share theirs, as in the original."""
+    names = {"valid": "bass_synthetic_033-050-025", "test": "synth_lead_synthetic_001-060-050"}
+    for split, message in (
+        ("valid", None),
+        ("test", "instrument 'synth_lead_synthetic_001' is in valid or test, and in"),
+    ):
+        index = root / f"nsynth-{split}" / "examples.json"
+        index.write_text(json.dumps(json.loads(index.read_text()) | {names[split]: nsynth_note(names[split])}))
+        put(root / f"nsynth-{split}" / "audio" / f"{names[split]}.wav")
+        if message is None:
+            assert len(nsynth.read(root, "pitch", {}).items) == 7
+            continue
+        with pytest.raises(UserError, match=rf"nsynth-test/examples.json: {message} train by .*nsynth-train/examples"):
+            nsynth.read(root, "pitch", {})
+
+
 def test_upper_case_extensions_are_found(root):
     path = root / "nsynth-test" / "audio" / "bass_synthetic_033-060-050.wav"
     path.rename(path.with_suffix(".WAV"))

@@ -45,8 +45,8 @@ def test_mtt_folders_below_mp3_and_half_downloads(mtt):
     for folder in "67bcdf":
         (mtt / "mp3").mkdir(exist_ok=True)
         shutil.move(mtt / folder, mtt / "mp3" / folder)
-    (mtt / "mp3" / "d" / "band-album-01-song-0-29.mp3").unlink()
-    (mtt / "mp3" / "c" / "band-album-01-song-0-29.mp3").rename(mtt / "mp3" / "c" / "band-album-01-song-0-29.MP3")
+    (mtt / "mp3" / "d" / "band-album-03-song-0-29.mp3").unlink()
+    (mtt / "mp3" / "c" / "band-album-02-song-0-29.mp3").rename(mtt / "mp3" / "c" / "band-album-02-song-0-29.MP3")
     put(mtt / "mp3" / "e" / "never-annotated-0-29.mp3")
     data = magnatagatune.read(mtt, "top50", {})
     assert reasons(data) == {
@@ -55,7 +55,7 @@ def test_mtt_folders_below_mp3_and_half_downloads(mtt):
         "14": base.MISSING_AUDIO,
         "e/never-annotated-0-29": base.NO_ROW,
     }
-    assert data.items[1].path == "mp3/c/band-album-01-song-0-29.MP3"
+    assert data.items[1].path == "mp3/c/band-album-02-song-0-29.MP3"
 
 
 def test_mtt_damaged_tables_are_refused(mtt):
@@ -65,7 +65,10 @@ def test_mtt_damaged_tables_are_refused(mtt):
     with pytest.raises(UserError, match=r"annotations_final.csv: row 1 .*expected a table separated by tabs"):
         magnatagatune.read(mtt, "top50", {})
     table.write_text(text.replace('"1"', '"yes"', 1))
-    with pytest.raises(UserError, match=r"annotations_final.csv: row 2: a tag is neither 0 nor 1"):
+    with pytest.raises(UserError, match=r"annotations_final.csv: row 2, column guitar: found 'yes', expected 0 or 1"):
+        magnatagatune.read(mtt, "top50", {})
+    table.write_text(text.replace('song-0-29.mp3"', "song-0-29.mp3", 1))
+    with pytest.raises(UserError, match=r"annotations_final.csv: row 4: found .* with a quote that is never closed"):
         magnatagatune.read(mtt, "top50", {})
     table.write_text(text.replace("7/some", "z/some"))
     with pytest.raises(UserError, match=r"row 2: found path 'z/some.*expected one below a folder 0-f"):
@@ -73,6 +76,40 @@ def test_mtt_damaged_tables_are_refused(mtt):
     table.write_text(text + '"16\t"0"\n')
     with pytest.raises(UserError, match=r"annotations_final.csv: row 8 has 1 cells, expected 53"):
         magnatagatune.read(mtt, "top50", {})
+
+
+def test_mtt_songs_do_not_cross_splits(mtt):
+    """Clips 14 and 15 are of one song, in two folders of the same part."""
+    table = mtt / "annotations_final.csv"
+    table.write_text(table.read_text().replace("c/band-album-02-song", "c/band-album-03-song"))
+    put(mtt / "c" / "band-album-03-song-0-29.mp3")
+    with pytest.raises(
+        UserError,
+        match=r"csv: row 6: song 'band-album-03-song' is in test, and in valid by .*csv: row 5, expected in one only",
+    ):
+        magnatagatune.read(mtt, "top50", {})
+
+
+def test_mtg_artists_do_not_cross_splits(mtg):
+    table = mtg / "data" / "splits" / "split-0" / "autotagging_genre-test.tsv"
+    table.write_text(table.read_text().replace("artist_000011", "artist_000008"))
+    with pytest.raises(
+        UserError,
+        match=r"genre-test.tsv: row 2: artist 'artist_000008' is in test, and in valid by .*-validation.tsv: row 2, ",
+    ):
+        mtg_jamendo.read(mtg, "genre", {})
+
+
+def test_mtg_quotes_are_characters(mtg):
+    table = mtg / "data" / "splits" / "split-0" / "autotagging_genre-train.tsv"
+    head, row = table.read_text().splitlines()
+    rows = [row, row.replace("0000042", "0000142").replace("42/42", "42/142"), row.replace("0000042", "0000342")]
+    rows[0], rows[2] = (one.replace("album", '"album') for one in (rows[0], rows[2].replace("42/42", "42/342")))
+    table.write_text("\n".join([head, *rows]) + "\n")
+    for number in (142, 342):
+        put(mtg / "audio-low" / "42" / f"{number}.low.mp3")
+    train = [item.id for item in mtg_jamendo.read(mtg, "genre", {}).items if item.split == "train"]
+    assert train == ["track_0000042", "track_0000142", "track_0000342"]
 
 
 def test_mtg_tags_are_the_sorted_union_of_the_split_files(mtg):

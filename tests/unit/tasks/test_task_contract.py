@@ -148,7 +148,7 @@ def check(items, kind="multiclass", classes=("x", "y"), expected=None, skipped=(
     return base.check_items("some:task", data, kind, "the shop")
 
 
-def test_an_empty_split_an_id_twice_and_a_recording_in_two_splits_are_refused():
+def test_an_empty_split_is_refused():
     three = [one("train", "1", "1"), one("valid", "2", "2"), one("test", "3", "3")]
     assert check(three, classes=["x"]) == []
     lost = [base.Skip("3", base.MISSING_AUDIO, "3.wav is not there")]
@@ -156,10 +156,20 @@ def test_an_empty_split_an_id_twice_and_a_recording_in_two_splits_are_refused():
         check(three[:2], skipped=lost)
     with pytest.raises(UserError, match=r"in test \(.*first 3: 3.wav is not there"):
         check(three[:2], skipped=[base.Skip("0", base.PROTOCOL, "left out"), *lost])
-    with pytest.raises(UserError, match=r"'1' appears 2 times"):
-        check([*three, one("train", "1", "1")])
-    with pytest.raises(UserError, match=r"recording '2' is in valid and test"):
-        check([*three, one("test", "4", "2")])
+
+
+def test_an_item_twice_and_a_recording_in_two_splits_are_refused_with_both_places():
+    draft = base.Draft()
+    draft.add(one("train", "1#0", "1"), "a.tsv: row 2")
+    draft.add(one("train", "1#1", "1"), "a.tsv: row 2")
+    with pytest.raises(UserError, match=r"^a.tsv: row 9: '1#1' is listed a second time, first in a.tsv: row 2, "):
+        draft.add(one("train", "1#1", "1"), "a.tsv: row 9")
+    with pytest.raises(UserError, match=r"^b.tsv: row 3: recording '1' is in test, and in train by a.tsv: row 2, "):
+        draft.add(one("test", "1#2", "1"), "b.tsv: row 3")
+    draft.keep_apart("artist 'x'", "train", "a.tsv: row 4")
+    with pytest.raises(UserError, match=r"^b.tsv: row 5: artist 'x' is in valid, and in train by a.tsv: row 4, expec"):
+        draft.keep_apart("artist 'x'", "valid", "b.tsv: row 5")
+    assert [item.id for item in draft.items] == ["1#0", "1#1"]
 
 
 def test_absent_classes_and_other_sizes_are_notes():
@@ -170,10 +180,59 @@ def test_absent_classes_and_other_sizes_are_notes():
         "valid has no item of 1 of 2 classes: x",
         "test has no item of 1 of 2 classes: x",
     ]
-    many = [base.Item(item.id, item.split, "a", 0.0, 0.0, item.group, [1, 0]) for item in items]
-    assert check(many, kind="multilabel")[0] == "train has no item of 1 of 2 classes: y"
     beats = [base.Item(item.id, item.split, "a", 0.0, 0.0, item.group, [0.5]) for item in items]
     assert check(beats, kind="beats", classes=[]) == []
+
+
+@pytest.mark.parametrize("split", base.SPLITS)
+def test_a_tag_absent_from_a_split_is_refused_before_anything_is_embedded(split):
+    """Its ROC-AUC and AP would be undefined (test), its epoch chosen blindly (valid), its output untrained (train)."""
+    items = [one(part, f"{part}{i}", f"{part}{i}", [i, 1 - i]) for part in base.SPLITS for i in (0, 1)]
+    assert check(items, kind="multilabel") == []
+    lost = [base.Skip("7", base.EMPTY_FILE, "7.mp3 has no bytes", split)]
+    rest = [item for item in items if item.id != f"{split}0"]
+    with pytest.raises(
+        UserError, match=rf"{split} has no item of 1 of 2 classes: y \(1 x empty file, first 7.*the shop"
+    ):
+        check(rest, kind="multilabel", skipped=lost)
+
+
+def usable(num_usable, lost, least=0.9):
+    items = [one(split, f"{split}{i}", f"{split}{i}") for split in ("train", "valid") for i in range(90)]
+    items += [one("test", f"{i}#{k}", str(i)) for i in range(num_usable) for k in range(5)]
+    base.require_usable("some:task", base.TaskData(items, [], lost, None, []), least, "the shop")
+
+
+def test_a_split_that_lost_more_than_a_tenth_of_its_recordings_is_refused():
+    """Recordings are counted, not their clips; what a whole download lacks too is no loss."""
+    lost = [base.Skip("7", base.MISSING_AUDIO, "7.wav is not there", "test")]
+    left_out = [base.Skip(str(i), base.PROTOCOL, "left out", "test") for i in range(50)]
+    other = [base.Skip(str(i), base.EMPTY_FILE, "no bytes", "train") for i in range(11)]
+    usable(9, lost + left_out)
+    with pytest.raises(
+        UserError,
+        match=r"some:task: found 8 usable of 9 recordings that test lists \(88.9%; 1 x missing audio, first 7: 7.wav is"
+        r" not there\), expected at least 90.0%; complete the download from the shop, or lower options.min_usable",
+    ):
+        usable(8, lost + left_out)
+    with pytest.raises(UserError, match=r"found 90 usable of 101 recordings that train lists \(89.1%; 11 x empty"):
+        usable(9, other)
+    with pytest.raises(UserError, match=r"found 8 usable of 9 recordings that test lists"):
+        usable(8, [base.Skip("7", base.MISSING_ANNOTATION, "no row, so no split")])
+    usable(8, lost, 0.5)
+
+
+def test_the_least_share_is_an_option_of_every_task(roots, tmp_path):
+    root = shutil.copytree(roots["gtzan"], tmp_path / "gtzan")
+    (root / "genres_original" / "rock" / "rock.00099.wav").unlink()
+    with pytest.raises(
+        UserError, match=r"gtzan:genre: found 1 usable of 2 recordings that train lists \(50.0%; .*rock"
+    ):
+        tasks.read_task(entry("gtzan", "genre", root), root)
+    assert len(tasks.read_task(entry("gtzan", "genre", root, options={"min_usable_fraction": 0.5}), root).items) == 4
+    for value in ("half", 1.5, -0.1):
+        with pytest.raises(UserError, match=r"options.min_usable_fraction: found .*, expected a share from 0 to 1"):
+            tasks.read_task(entry("gtzan", "genre", root, options={"min_usable_fraction": value}), root)
 
 
 def test_prepare_task_writes_the_three_files(roots, tmp_path):
@@ -198,7 +257,7 @@ def test_prepare_task_writes_the_three_files(roots, tmp_path):
     assert rows[0]["id"] == "rock.00099"
     assert json.loads(rows[0]["target"]) == [0.5, 1.0, 1.5, 2.0]
     skipped = list(csv.DictReader((tmp_path / "skipped.csv").open()))
-    assert [row["item"] for row in skipped] == ["jazz.00054"]
+    assert [(row["item"], row["split"]) for row in skipped] == [("jazz.00054", "train")]
     card = json.loads((tmp_path / "task.json").read_text())
     keys = {"task", "dataset", "kind", "classes", "citation", "licence", "counts", "expected", "notes"}
     assert set(card) == keys
@@ -210,15 +269,15 @@ def test_check_tells_complete_from_incomplete(tmp_path, monkeypatch, capsys):
     assert command.main(["check", "nsynth:pitch", "--root", str(root)]) == 1
     captured = capsys.readouterr()
     assert "train            3     289,205" in captured.out
-    assert "every listed file is there, but too few in train, valid, test; where they come from: the NS" in captured.err
+    assert "incomplete, too few in train, valid, test; where they come from: the NS" in captured.err
     monkeypatch.setattr(nsynth, "EXPECTED", {"train": 3, "valid": 1, "test": 2})
     assert command.main(["check", "nsynth:pitch", "--root", str(root)]) == 0
-    assert "complete: no listed item lacks its file" in capsys.readouterr().out
+    assert "complete: no listed item lacks its file, and the counts agree" in capsys.readouterr().out
     (root / "nsynth-train" / "audio" / "reed_acoustic_123-064-075.wav").unlink()
     assert command.main(["check", "nsynth:pitch", "--root", str(root)]) == 1
     captured = capsys.readouterr()
     assert "skipped 1 x missing audio" in captured.out
-    assert "incomplete, 1 items; where they come from: the NSynth page" in captured.err
+    assert "incomplete, 1 items; too few in train; where they come from: the NSynth page" in captured.err
     assert "reed_acoustic_123-064-075: missing audio, nsynth-train/audio/reed" in captured.err
     assert command.main(["check", "nsynth:pitch", "--root", str(root / "absent")]) == 1
     assert "no such folder" in capsys.readouterr().err
@@ -264,12 +323,26 @@ def test_options_that_would_be_ignored_are_refused(roots, capsys):
     root = roots["gtzan"]
     assert command.main(["check", "gtzan:rhythm", "--root", str(root), "--option", "anotation=B"]) == 1
     assert "options of gtzan: found 'anotation', expected annotation; correct" in capsys.readouterr().err
-    with pytest.raises(UserError, match=r"options of gtzan: found 'crop', expected annotation or crop_s"):
+    with pytest.raises(UserError, match=r"options of gtzan: found 'crop', expected annotation or crop_s or"):
         tasks.read_task(entry("gtzan", "rhythm", root, options={"crop": 3.0}), root)
-    with pytest.raises(UserError, match=r"options of gtzan: found 'crop_s', expected annotation; correct"):
+    with pytest.raises(UserError, match=r"options of gtzan: found 'crop_s', expected annotation or min_usable_fr"):
         tasks.read_task(entry("gtzan", "genre", root, options={"crop_s": 3.0}), root)
-    with pytest.raises(UserError, match=r"options of nsynth: found 'clip_s', expected none"):
+    with pytest.raises(UserError, match=r"options of nsynth: found 'clip_s', expected min_usable_fraction"):
         tasks.read_task(entry("nsynth", "pitch", root, options={"clip_s": 3.0}), root)
+
+
+def test_check_calls_nothing_complete_that_was_compared_with_nothing(capsys):
+    assert command.report(base.TaskData([one()], [], [], None, []), "the shop") == 0
+    out = capsys.readouterr().out
+    assert "nothing is published that the counts could be compared with" in out
+    assert "complete" not in out
+    for found, code in ((3_240, 0), (3_239, 1)):
+        totals = [base.Total("recordings", found, "about 3,600", 3_240), base.Total("parts", 2, "2", 2)]
+        assert command.report(base.TaskData([one()], [], [], None, [], totals), "the shop") == code
+        captured = capsys.readouterr()
+        assert f"{found:,} recordings, published about 3,600\n2 parts, published 2\n" in captured.out
+        assert ("complete: " in captured.out) == (code == 0)
+    assert captured.err == "incomplete, only 3,239 recordings, published about 3,600; where they come from: the shop\n"
 
 
 def test_check_lists_twenty_and_counts_the_rest(capsys):

@@ -18,7 +18,18 @@ from typing import Any
 from .. import artefacts
 from ..config.recipes import Items
 from ..runtime import UserError
-from .base import PROBE_OPTIONS, Item, Skip, TaskData, as_options, check_items, count_splits, refuse_unknown
+from .base import (
+    COMMON_OPTIONS,
+    PROBE_OPTIONS,
+    Item,
+    Skip,
+    TaskData,
+    as_options,
+    check_items,
+    count_splits,
+    refuse_unknown,
+    require_usable,
+)
 
 __all__ = ["DATASETS", "Item", "Skip", "TaskData", "adapter", "read_dataset", "read_task", "write_task"]
 logger = logging.getLogger(__name__)
@@ -71,16 +82,21 @@ def read_task(task: Items, root: str | Path) -> TaskData:
     """Read a task entry; datasets that are cut into clips take ``windows.length_s`` unless ``options.clip_s`` is set.
 
     Raises:
-        UserError: the entry's kind does not fit its target, an option is unknown, or data are missing or damaged.
+        UserError: the entry's kind does not fit its target, an option is unknown, data are damaged, or more is missing
+            than ``options.min_usable_fraction`` allows.
     """
-    kind = adapter(task.dataset).TARGETS.get(task.target, task.kind)
+    module = adapter(task.dataset)
+    kind = module.TARGETS.get(task.target, task.kind)
     if kind != task.kind:
         raise UserError(f"kind of {task.dataset}:{task.target}: found {task.kind!r}, expected {kind!r}")
     options: dict[str, Any] = dict(task.options)
-    refuse_unknown(options, [*adapter(task.dataset).DEFAULTS, *PROBE_OPTIONS.get(kind, ())], task.dataset)
+    refuse_unknown(options, [*module.DEFAULTS, *PROBE_OPTIONS.get(kind, ()), *COMMON_OPTIONS], task.dataset)
     if task.windows.length_s > 0:
         options.setdefault("clip_s", task.windows.length_s)
-    return read_dataset(task.dataset, task.target, root, options)
+    data = read_dataset(task.dataset, task.target, root, options)
+    least = as_options(COMMON_OPTIONS, options)["min_usable_fraction"]
+    require_usable(f"{task.dataset}:{task.target}", data, least, module.SOURCE)
+    return data
 
 
 def write_task(data: TaskData, name: str, task: Items, out_dir: str | Path) -> None:

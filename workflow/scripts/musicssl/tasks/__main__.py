@@ -84,6 +84,8 @@ def report(data: TaskData, source: str) -> int:
     for split in SPLITS:
         published = f"{data.expected[split]:,}" if data.expected else "-"
         print(f"{split:<8}{counts[split]:>10,}{published:>12}")
+    for total in data.totals:
+        print(total)
     print(f"{len(data.classes)} outputs" if data.classes else "one output a frame")
     for reason, count in Counter(skip.reason for skip in data.skipped).most_common():
         first = next(skip for skip in data.skipped if skip.reason == reason)
@@ -91,13 +93,17 @@ def report(data: TaskData, source: str) -> int:
     for note in data.notes:
         print(f"note: {note}")
     missing = [skip for skip in data.skipped if skip.reason in INCOMPLETE]
-    short = short_splits(data)
-    if not missing and not short:
-        print("complete: no listed item lacks its file")
+    lacks = [f"{len(missing):,} items"] if missing else []
+    lacks += [f"too few in {', '.join(short)}"] if (short := short_splits(data)) else []
+    lacks += [f"only {total}" for total in data.totals if total.found < total.least]
+    if not lacks and (data.expected or data.totals):
+        print("complete: no listed item lacks its file, and the counts agree with what is published")
+        return 0
+    if not lacks:
+        print("no listed item lacks its file; nothing is published that the counts could be compared with")
         return 0
     sys.stdout.flush()
-    what = f"{len(missing):,} items" if missing else f"every listed file is there, but too few in {', '.join(short)}"
-    print(f"incomplete, {what}; where they come from: {source}", file=sys.stderr)
+    print(f"incomplete, {'; '.join(lacks)}; where they come from: {source}", file=sys.stderr)
     for skip in missing[:MAX_LISTED]:
         print(f"  {skip.item}: {skip.reason}, {skip.detail}", file=sys.stderr)
     if len(missing) > MAX_LISTED:

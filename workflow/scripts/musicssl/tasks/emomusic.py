@@ -46,16 +46,16 @@ def read(root: Path, target: str, options: dict[str, Any]) -> base.TaskData:
     wanted = [("clips_45seconds", "clips_45sec"), *((name, f"annotations/{name}") for name in names)]
     clips, info, static = disk.require(root, wanted, LAYOUT, SOURCE)
     files = disk.list_audio(root, clips)
-    splits = _read_splits(info)
+    splits, rows = _read_splits(info)
     values = _read_static(static)
     scale = [_spread(values, splits, i, static) for i in range(len(DIMENSIONS))]
     draft = base.Draft()
     for song, split in splits.items():
         if song not in values:
-            draft.skip(song, base.MISSING_ANNOTATION, f"{static.name} has no row for it")
-        elif file := draft.audio(files, song, song, f"clips_45seconds/{song}.mp3"):
+            draft.skip(song, base.MISSING_ANNOTATION, f"{static.name} has no row for it", split)
+        elif file := draft.audio(files, song, song, f"clips_45seconds/{song}.mp3", split):
             scores = [(value - mean) / spread for value, (mean, spread) in zip(values[song], scale)]
-            draft.items.append(base.Item(song, split, file.path, 0.0, 0.0, song, scores))
+            draft.add(base.Item(song, split, file.path, 0.0, 0.0, song, scores), f"{info}: row {rows[song]}")
     for song in sorted(files.keys() - splits.keys()):
         draft.skip(song, base.NO_ROW, f"{files[song].path} is not in {info.name}")
     notes = [f"{name}: {mean:.3f} +- {spread:.3f} became 0 +- 1" for name, (mean, spread) in zip(DIMENSIONS, scale)]
@@ -69,23 +69,26 @@ def normalise_artist(name: str) -> str:
     return " ".join("".join(kept).split())
 
 
-def _read_splits(path: Path) -> dict[str, str]:
-    """Return song -> split."""
-    splits = {}
+def _read_splits(path: Path) -> tuple[dict[str, str], dict[str, int]]:
+    """Return song -> split, and song -> row."""
+    splits: dict[str, str] = {}
+    rows: dict[str, int] = {}
     for row, (number, artist, part) in (
         (row, cells[:3]) for row, cells in disk.read_table(path, ",", ["song_id", "Artist", "Mediaeval 2013 set"])
     ):
         song = str(disk.to_int(number, path, row, "song_id"))
+        disk.once(rows, song, path, row, "song_id")
         if part not in SETS:
             raise UserError(f"{path}: row {row}: set {part!r}, expected one of {SETS}; take the file as downloaded")
         side = int(hashlib.sha1(normalise_artist(artist).encode()).hexdigest(), 16) % 10
         splits[song] = "test" if part == "evaluation" else "train" if side < 8 else "valid"
-    return splits
+    return splits, rows
 
 
 def _read_static(path: Path) -> dict[str, list[float]]:
     """Return song -> mean arousal and valence on the scale 1 to 9."""
-    values = {}
+    values: dict[str, list[float]] = {}
+    rows: dict[str, int] = {}
     columns = ["song_id", *(f"mean_{name}" for name in DIMENSIONS)]
     for row, (number, *cells) in disk.read_table(path, ",", columns):
         try:
@@ -94,7 +97,9 @@ def _read_static(path: Path) -> dict[str, list[float]]:
             scores = []
         if not scores or not all(1 <= score <= 9 for score in scores):
             raise UserError(f"{path}: row {row}: found {cells}, expected two means from 1 to 9; download it again")
-        values[str(disk.to_int(number, path, row, "song_id"))] = scores
+        song = str(disk.to_int(number, path, row, "song_id"))
+        disk.once(rows, song, path, row, "song_id")
+        values[song] = scores
     return values
 
 

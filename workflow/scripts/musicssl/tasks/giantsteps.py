@@ -11,8 +11,10 @@ from __future__ import annotations
 
 import hashlib
 import logging
+import math
+from collections import Counter
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from .. import runtime
 from . import base, disk
@@ -44,9 +46,20 @@ LAYOUT = (
 )
 TRAIN, TEST = "giantsteps-mtg-key-dataset", "giantsteps-key-dataset"
 EXPECTED = {"train": 3_687, "valid": 942, "test": 2_406}
+SONGS = {"train": 923, "valid": 236, "test": 604}
 TONICS = ["C", "Db", "D", "Eb", "E", "F", "Gb", "G", "Ab", "A", "Bb", "B"]
 KEYS = [f"{tonic} {mode}" for mode in ("major", "minor") for tonic in TONICS]
 FLATS = {"C#": "Db", "D#": "Eb", "F#": "Gb", "G#": "Ab", "A#": "Bb"}
+
+
+class Song(NamedTuple):
+    """A song with one key, and the file (and row) that says so."""
+
+    name: str
+    split: str
+    file: disk.AudioFile
+    key: int
+    where: str
 
 
 def read(root: Path, target: str, options: dict[str, Any]) -> base.TaskData:
@@ -66,18 +79,23 @@ def read(root: Path, target: str, options: dict[str, Any]) -> base.TaskData:
     draft = base.Draft()
     songs = _read_train(root, draft, train_audio, annotations, metadata) + _read_test(root, draft, test_audio, keys)
     clip_s = base.clip_length_s(options)
-    for song, split, file, key in runtime.progress(songs, len(songs), "songs"):
+    for song, split, file, key, where in runtime.progress(songs, len(songs), "songs"):
         duration_s = disk.audio_duration_s(root / file.path)
         if duration_s is None:
-            draft.skip(song, base.UNREADABLE, f"{file.path} has no readable header; fetch it again")
+            draft.skip(song, base.UNREADABLE, f"{file.path} has no readable header; fetch it again", split)
             continue
         num_clips = base.count_clips(duration_s, clip_s)
         for k in range(num_clips):
-            draft.items.append(base.Item(f"{song}#{k}", split, file.path, k * clip_s, clip_s, song, key))
+            draft.add(base.Item(f"{song}#{k}", split, file.path, k * clip_s, clip_s, song, key), where)
         if num_clips == 0:
-            draft.items.append(base.Item(f"{song}#0", split, file.path, 0.0, 0.0, song, key))
-    notes = [f"{len({item.group for item in draft.items})} songs in clips of {clip_s:g} s"]
-    return base.TaskData(draft.items, KEYS, draft.skipped, EXPECTED if clip_s == 30 else None, notes)
+            draft.add(base.Item(f"{song}#0", split, file.path, 0.0, 0.0, song, key), where)
+    kept = Counter(split for _, split in {(item.group, item.split) for item in draft.items})
+    totals = [
+        base.Total(f"songs of {split}", kept[split], f"{count:,}", math.ceil(base.COMPLETE_SHARE * count))
+        for split, count in SONGS.items()
+    ]
+    notes = [f"{kept.total()} songs in clips of {clip_s:g} s"]
+    return base.TaskData(draft.items, KEYS, draft.skipped, EXPECTED if clip_s == 30 else None, notes, totals)
 
 
 def parse_key(text: str) -> int | None:
@@ -118,39 +136,48 @@ def _song_id(name: str) -> str:
     return str(int(first)) if first.isdecimal() else first
 
 
-def _read_train(
-    root: Path, draft: base.Draft, audio: Path, annotations: Path, metadata: Path
-) -> list[tuple[str, str, disk.AudioFile, int]]:
-    """Return (song, split, file, key) of the kept songs of the MTG set."""
-    artists = {
-        _song_id(song): [name.strip() for name in names.split(",")]
-        for _, (song, names, *_) in disk.read_table(metadata, "\t", ["ID", "ARTIST"])
-    }
+def _read_artists(path: Path) -> dict[str, list[str]]:
+    """Return song -> artists."""
+    artists: dict[str, list[str]] = {}
+    rows: dict[str, int] = {}
+    for row, (name, names, *_) in disk.read_table(path, "\t", ["ID", "ARTIST"], quoted=False):
+        song = _song_id(name)
+        disk.once(rows, song, path, row, "ID")
+        artists[song] = [name.strip() for name in names.split(",")]
+    return artists
+
+
+def _read_train(root: Path, draft: base.Draft, audio: Path, annotations: Path, metadata: Path) -> list[Song]:
+    """Return the kept songs of the MTG set."""
+    artists = _read_artists(metadata)
     split_of = assign_artists(list(artists.values()))
     files = _list_songs(root, audio)
     songs, seen = [], set()
-    for row, (name, manual, confidence, *_) in disk.read_table(annotations, "\t", ["ID", "MANUAL KEY", "C"]):
+    columns = ["ID", "MANUAL KEY", "C"]
+    for row, (name, manual, confidence, *_) in disk.read_table(annotations, "\t", columns, quoted=False):
         song = _song_id(name)
         seen.add(song)
         key = parse_key(manual)
+        sides = {split_of[artist] for artist in artists.get(song, [])}
+        split = "valid" if "valid" in sides else "train" if sides else ""
         if disk.to_int(confidence, annotations, row, "C") != 2:
             draft.skip(song, base.PROTOCOL, f"{annotations.name} row {row}: confidence {confidence}, expected 2")
         elif "/" in manual:
             draft.skip(song, base.PROTOCOL, f"{annotations.name} row {row}: several keys, {manual}")
         elif key is None:
-            draft.skip(song, base.UNKNOWN_LABEL, f"{annotations.name} row {row}: key {manual!r}")
+            draft.skip(song, base.UNKNOWN_LABEL, f"{annotations.name} row {row}: key {manual!r}", split)
         elif song not in artists:
-            draft.skip(song, base.MISSING_ANNOTATION, f"{metadata.name} has no row for it, so its split is unknown")
-        elif file := draft.audio(files, song, song, f"{TRAIN}/audio/{song}.LOFI.mp3"):
-            split = "valid" if any(split_of[artist] == "valid" for artist in artists[song]) else "train"
-            songs.append((song, split, file, key))
+            detail = f"{metadata.name} has no row for it, so its split is unknown"
+            draft.skip(song, base.MISSING_ANNOTATION, detail)
+        elif file := draft.audio(files, song, song, f"{TRAIN}/audio/{song}.LOFI.mp3", split):
+            songs.append(Song(song, split, file, key, f"{annotations}: row {row}"))
     for song in sorted(files.keys() - seen):
         draft.skip(song, base.NO_ROW, f"{files[song].path} is not in {annotations.name}")
     return songs
 
 
-def _read_test(root: Path, draft: base.Draft, audio: Path, keys: Path) -> list[tuple[str, str, disk.AudioFile, int]]:
-    """Return (song, ``test``, file, key) of the songs of the original set."""
+def _read_test(root: Path, draft: base.Draft, audio: Path, keys: Path) -> list[Song]:
+    """Return the songs of the original set."""
     files = _list_songs(root, audio)
     songs, seen = [], set()
     for path in sorted(path for path in keys.iterdir() if path.suffix.lower() == ".key" and path.name[0] != "."):
@@ -159,11 +186,11 @@ def _read_test(root: Path, draft: base.Draft, audio: Path, keys: Path) -> list[t
         text = disk.read_text(path)
         key = parse_key(text)
         if not text.strip():
-            draft.skip(song, base.MISSING_ANNOTATION, f"{path.name} holds no key")
+            draft.skip(song, base.MISSING_ANNOTATION, f"{path.name} holds no key", "test")
         elif key is None:
-            draft.skip(song, base.UNKNOWN_LABEL, f"{path.name}: key {text.strip()!r}")
-        elif file := draft.audio(files, song, song, f"{TEST}/audio/{song}.LOFI.mp3"):
-            songs.append((song, "test", file, key))
+            draft.skip(song, base.UNKNOWN_LABEL, f"{path.name}: key {text.strip()!r}", "test")
+        elif file := draft.audio(files, song, song, f"{TEST}/audio/{song}.LOFI.mp3", "test"):
+            songs.append(Song(song, "test", file, key, str(path)))
     for song in sorted(files.keys() - seen):
         draft.skip(song, base.NO_ROW, f"{files[song].path} has no key file")
     return songs

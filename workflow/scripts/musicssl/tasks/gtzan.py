@@ -84,15 +84,15 @@ def read(root: Path, target: str, options: dict[str, Any]) -> base.TaskData:
             listed.add(track)
             if track == CORRUPT:
                 logger.warning("%s skipped: its audio cannot be decoded in the common copy", CORRUPT)
-                draft.skip(track, base.KNOWN_FAULT, "cannot be decoded in the common copy")
+                draft.skip(track, base.KNOWN_FAULT, "cannot be decoded in the common copy", split)
                 continue
-            if not (file := draft.audio(files, track, track, f"{genre}/{track}.wav")):
+            if not (file := draft.audio(files, track, track, f"{genre}/{track}.wav", split)):
                 continue
             value: int | list[float] | None = GENRES.index(genre)
             if target == "rhythm":
-                value = _read_beats(draft, track, beats.get(track))
+                value = _read_beats(draft, track, beats.get(track), split)
             if value is not None:
-                draft.items.append(base.Item(track, split, file.path, 0.0, 0.0, track, value))
+                draft.add(base.Item(track, split, file.path, 0.0, 0.0, track, value), f"{path}: row {row}")
     for track in sorted(files.keys() - listed):
         draft.skip(track, base.PROTOCOL, f"{files[track].path} is in none of the three lists")
     notes = [f"beats of annotation {options['annotation']}"] if target == "rhythm" else []
@@ -134,14 +134,14 @@ def _find_beats(root: Path, annotation: str) -> dict[str, Path]:
     return found
 
 
-def _read_beats(draft: base.Draft, track: str, path: Path | None) -> list[float] | None:
+def _read_beats(draft: base.Draft, track: str, path: Path | None, split: str) -> list[float] | None:
     """Return sorted beat times, None after recording why there are none."""
     if path is None:
-        draft.skip(track, base.MISSING_ANNOTATION, "no beat file of that name")
+        draft.skip(track, base.MISSING_ANNOTATION, "no beat file of that name", split)
         return None
     times = sorted(read_jams(path) if path.suffix.lower() == ".jams" else read_beat_lines(path))
     if not times:
-        draft.skip(track, base.MISSING_ANNOTATION, f"{path.name} holds no beats")
+        draft.skip(track, base.MISSING_ANNOTATION, f"{path.name} holds no beats", split)
         return None
     return times
 
@@ -155,9 +155,7 @@ def read_jams(path: Path) -> list[float]:
     try:
         layers = json.loads(disk.read_text(path))["annotations"]
         beats = [
-            layer["data"]
-            for layer in layers
-            if layer["namespace"] == "beat" and (layer.get("sandbox") or {}).get("annotation_type") == "beat"
+            layer["data"] for layer in layers if layer["namespace"] == "beat" and _annotation_type(layer) == "beat"
         ]
         times = [float(event["time"]) for data in beats for event in data]
     except (json.JSONDecodeError, KeyError, TypeError, ValueError) as error:
@@ -165,6 +163,14 @@ def read_jams(path: Path) -> list[float]:
     if len(beats) > 1:
         raise UserError(f"{path}: {len(beats)} annotations of type beat, expected one; take the file as published")
     return _finite(times, path)
+
+
+def _annotation_type(layer: dict[str, Any]) -> Any:
+    """Return what kind of events an annotation's sandbox says it holds, None where it says nothing."""
+    sandbox = layer.get("sandbox") or {}
+    if not isinstance(sandbox, dict):
+        raise ValueError(f"found the sandbox {sandbox!r}, expected a mapping with annotation_type")
+    return sandbox.get("annotation_type")
 
 
 def read_beat_lines(path: Path) -> list[float]:

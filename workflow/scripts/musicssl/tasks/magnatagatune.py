@@ -2,6 +2,7 @@
 
 Law, West, Mandel, Bay & Downie, ISMIR 2009. Folders 0-b train, c validate, d-f test (the 12:1:3 split of the
 literature, here with every readable clip: one without any of the 50 tags is a valid negative). Synonyms stay apart.
+No song has clips on both sides of the split, which is checked by name.
 """
 
 from __future__ import annotations
@@ -63,17 +64,25 @@ def read(root: Path, target: str, options: dict[str, Any]) -> base.TaskData:
             raise UserError(
                 f"{table}: row {row}: found path {path!r}, expected one below a folder 0-f; take the file as downloaded"
             )
-        if any(mark not in ("0", "1") for mark in marks):
-            raise UserError(f"{table}: row {row}: a tag is neither 0 nor 1; take the file as downloaded")
+        for tag, mark in zip(TAGS, marks):
+            if mark not in ("0", "1"):
+                raise UserError(
+                    f"{table}: row {row}, column {tag}: found {mark!r}, expected 0 or 1; take the file as downloaded"
+                )
+        where, split = f"{table}: row {row}", _split(key[0])
         if clip in EMPTY_MP3 and (key not in files or files[key].num_bytes == 0):
-            draft.skip(clip, base.KNOWN_FAULT, f"{path} has no bytes in the archive")
-        elif file := draft.audio(files, key, clip, path):
-            draft.items.append(
-                base.Item(clip, _split(key[0]), file.path, 0.0, 0.0, clip, [int(mark) for mark in marks])
-            )
+            draft.skip(clip, base.KNOWN_FAULT, f"{path} has no bytes in the archive", split)
+        elif file := draft.audio(files, key, clip, path, split):
+            draft.keep_apart(f"song {_song(key)!r}", split, where)
+            draft.add(base.Item(clip, split, file.path, 0.0, 0.0, clip, [int(mark) for mark in marks]), where)
     for key in sorted(files.keys() - seen):
         draft.skip(key, base.NO_ROW, f"{files[key].path} is not in {table.name}")
     return base.TaskData(draft.items, list(TAGS), draft.skipped, EXPECTED, [])
+
+
+def _song(key: str) -> str:
+    """Return artist, album, track and title: the clip's name without folder and times."""
+    return key[2:].rsplit("-", 2)[0]
 
 
 def _split(folder: str) -> str:

@@ -1,13 +1,13 @@
 """MTG-Jamendo: full tracks with genre, instrument, mood/theme or the 50 most frequent tags.
 
-Bogdanov, Won, Tovstogan, Porter & Serra, ICML 2019 workshop. Split 0 of the five published ones (disjoint in artists).
-The outputs are the sorted tags of the split files, so 50, 87, 40 and 56 of them, not the counts before splitting.
+Bogdanov, Won, Tovstogan, Porter & Serra, ICML 2019 workshop. Split 0 of the five published ones, disjoint in artists,
+which is checked. The outputs are the sorted tags of the split files, so 50, 87, 40 and 56, not those before splitting.
 """
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from ..runtime import UserError
 from . import base, disk
@@ -40,6 +40,16 @@ FOLDERS = ("audio-low", "raw_30s_audio-low", "raw_30s/audio-low", "audio", "raw_
 PARTS = {"train": "train", "valid": "validation", "test": "test"}
 
 
+class Row(NamedTuple):
+    """A track of a split file, its tags without their ``genre---`` prefix, and the file and row."""
+
+    track: str
+    artist: str
+    path: str
+    tags: list[str]
+    where: str
+
+
 def read(root: Path, target: str, options: dict[str, Any]) -> base.TaskData:
     """Read the tracks of one subset.
 
@@ -53,35 +63,37 @@ def read(root: Path, target: str, options: dict[str, Any]) -> base.TaskData:
     """
     wanted = [tuple(f"{folder}/autotagging_{target}-{part}.tsv" for folder in TABLES) for part in PARTS.values()]
     tables = disk.require(root, wanted, LAYOUT, SOURCE)
-    rows = {split: list(_read_rows(path)) for split, path in zip(PARTS, tables)}
-    classes = sorted({tag for part in rows.values() for _, _, tags in part for tag in tags})
+    rows = {split: _read_rows(path) for split, path in zip(PARTS, tables)}
+    classes = sorted({tag for part in rows.values() for row in part for tag in row.tags})
     index = {tag: i for i, tag in enumerate(classes)}
-    files = _list_tracks(root, {path.split("/")[0] for part in rows.values() for _, path, _ in part})
+    files = _list_tracks(root, {row.path.split("/")[0] for part in rows.values() for row in part})
     draft, listed = base.Draft(), set()
     for split, part in rows.items():
-        for track, path, tags in part:
-            key = path.lower().removesuffix(".mp3")
+        for row in part:
+            key = row.path.lower().removesuffix(".mp3")
             listed.add(key)
-            if file := draft.audio(files, key, track, path):
-                target_row = [0] * len(classes)
-                for tag in tags:
-                    target_row[index[tag]] = 1
-                draft.items.append(base.Item(track, split, file.path, 0.0, 0.0, track, target_row))
+            if file := draft.audio(files, key, row.track, row.path, split):
+                marks = [0] * len(classes)
+                for tag in row.tags:
+                    marks[index[tag]] = 1
+                draft.keep_apart(f"artist {row.artist!r}", split, row.where)
+                draft.add(base.Item(row.track, split, file.path, 0.0, 0.0, row.track, marks), row.where)
     notes = [f"{others:,} audio files are of no track of this subset"] if (others := len(files.keys() - listed)) else []
     return base.TaskData(draft.items, classes, draft.skipped, EXPECTED[target], notes)
 
 
-def _read_rows(path: Path) -> list[tuple[str, str, list[str]]]:
-    """Return (track, path, tags) of each row; tags fill one column each, without their ``genre---`` prefix."""
+def _read_rows(path: Path) -> list[Row]:
+    """Return each row; tags fill one column each."""
     rows = []
-    for row, (track, audio, *tags) in disk.read_table(path, "\t", ["TRACK_ID", "PATH", "TAGS"]):
+    columns = ["TRACK_ID", "ARTIST_ID", "PATH", "TAGS"]
+    for row, (track, artist, audio, *tags) in disk.read_table(path, "\t", columns, quoted=False):
         names = [tag.partition("---")[2] for tag in tags if tag]
         if not names or not all(names) or "/" not in audio:
             raise UserError(
                 f"{path}: row {row}: found path {audio!r} and tags {tags}, expected NN/<track>.mp3 and at least one "
                 "tag such as genre---rock; take the file as published"
             )
-        rows.append((track, audio, names))
+        rows.append(Row(track, artist, audio, names, f"{path}: row {row}"))
     return rows
 
 

@@ -1,7 +1,8 @@
 """NSynth: single notes, with instrument family (11 classes) and pitch (128 MIDI numbers) as targets.
 
 Engel et al., "Neural Audio Synthesis of Musical Notes with WaveNet Autoencoders", ICML 2017. The split is the official
-one: instruments of the training part do not appear in the other two. A class is the MIDI number itself.
+one: instruments of the training part do not appear in the other two, which is checked by name. A class of pitch is the
+MIDI number itself.
 """
 
 from __future__ import annotations
@@ -48,13 +49,16 @@ def read(root: Path, target: str, options: dict[str, Any]) -> base.TaskData:
     for split in base.SPLITS:
         part = root / f"nsynth-{split}"
         files = disk.list_audio(root, part / "audio")
+        where = str(part / "examples.json")
         notes = _read_index(part / "examples.json")
         for name in sorted(notes):
             label = notes[name][column]
             if type(label) is not int or not 0 <= label < len(classes):
-                draft.skip(name, base.UNKNOWN_LABEL, f"{part.name}/examples.json gives {label!r} as {target}")
-            elif file := draft.audio(files, name.lower(), name, f"{part.name}/audio/{name}.wav"):
-                draft.items.append(base.Item(name, split, file.path, 0.0, 0.0, name, label))
+                draft.skip(name, base.UNKNOWN_LABEL, f"{part.name}/examples.json gives {label!r} as {target}", split)
+            elif file := draft.audio(files, name.lower(), name, f"{part.name}/audio/{name}.wav", split):
+                instrument = name.rsplit("-", 2)[0]  # the rest are pitch and velocity
+                draft.keep_apart(f"instrument {instrument!r}", "train" if split == "train" else "valid or test", where)
+                draft.add(base.Item(name, split, file.path, 0.0, 0.0, name, label), where)
         known = {name.lower() for name in notes}
         for key in sorted(files.keys() - known):
             draft.skip(key, base.NO_ROW, f"{files[key].path} is not in examples.json")
