@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from collections import Counter
+import csv
+import itertools
+from collections import Counter, defaultdict
+from collections.abc import Iterator
+from pathlib import Path
 from typing import NamedTuple
 
 import pytest
@@ -103,3 +107,39 @@ def test_the_adapter_reads_what_the_writer_wrote(folder, miniature, name):
     clips = Counter(item.group for item in data.items)
     assert clips == {group: int(s / CLIP_S[name]) if name in CLIP_S else 1 for group, s in lengths_s.items()}
     assert all(item.start_s + item.duration_s <= lengths_s[item.group] for item in data.items)
+
+
+def owners(name: str, root: Path, data: base.TaskData) -> Iterator[tuple[str, str]]:
+    """Yield (recording, who is heard) as the data set's own files say it."""
+    if name.startswith("mtg"):
+        for path in sorted(root.glob("data/splits/split-0/*.tsv")):
+            rows = csv.DictReader(path.read_text().splitlines(), delimiter="\t", quoting=csv.QUOTE_NONE)
+            yield from ((row["TRACK_ID"], row["ARTIST_ID"]) for row in rows)
+    elif name == "gs-key":
+        path = root / "giantsteps-mtg-key-dataset" / "annotations" / "beatport_metadata.txt"
+        for row in csv.DictReader(path.open(), delimiter="\t", quoting=csv.QUOTE_NONE):
+            yield from ((row["ID"], artist.strip()) for artist in row["ARTIST"].split(","))
+    else:  # an instrument before pitch and velocity, a singer's folder
+        yield from ((item.group, item.group.rsplit("-", 2)[0].split("/")[0]) for item in data.items)
+
+
+ALL = [*itertools.combinations(base.SPLITS, 2)]
+PROMISED = {
+    "nsynth-instrument": [("train", "valid"), ("train", "test")],
+    "nsynth-pitch": [("train", "valid"), ("train", "test")],
+    "gs-key": [("train", "valid")],  # the test set is another one
+    **dict.fromkeys(("mtg-top50", "mtg-genre", "mtg-instrument", "mtg-moodtheme"), ALL),
+    "vocalset-technique": ALL,
+}
+
+
+@pytest.mark.parametrize("name", PROMISED)
+def test_nobody_is_heard_on_both_sides_where_the_protocol_promises_it(folder, miniature, name):
+    task = build(Task, Catalogue(miniature).entry("tasks", name))
+    data = tasks.read_task(task, folder(task.dataset))
+    heard, split_of = defaultdict(set), {item.group: item.split for item in data.items}
+    for recording, owner in owners(name, folder(task.dataset), data):
+        heard[split_of.get(recording, "left out")].add(owner)
+    assert all(heard[split] for pair in PROMISED[name] for split in pair)
+    for one, other in PROMISED[name]:
+        assert not heard[one] & heard[other]
