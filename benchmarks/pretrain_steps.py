@@ -61,7 +61,10 @@ def batch(entry: Any, a: argparse.Namespace) -> MicroBatch:
     mask = models.sample_mask(np.random.default_rng(0), entry.masking, a.clips, frames)
     labels = torch.randint(a.clusters, (a.clips, frames))
     hidden = torch.from_numpy(mask)
-    return MicroBatch(wave, hidden, models.masked_rows(hidden), labels if entry.kind == "hubert" else None, seed=1)
+    keep = np.ones((entry.architecture.num_layers, 1), bool)
+    return MicroBatch(
+        wave, hidden, models.masked_rows(hidden), labels if entry.kind == "hubert" else None, keep, seed=1
+    )
 
 
 def ours(paradigm: str, a: argparse.Namespace, device: torch.device = CPU) -> tuple[Trainer, Step]:

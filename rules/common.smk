@@ -120,13 +120,14 @@ def pretrain_labels(wildcards):
     return [f"{folder}/{shard}.npy" for folder in folders for shard in catalogue.shards(entry["corpus"])]
 
 
-def pretrain_data(wildcards, input):
-    "Return the folders of a model's shards, how often it logs and saves, and what it keeps, as options of pretrain.py."
+def pretrain_data(wildcards, input, resources):
+    "Return a model's shards, how often it logs and saves, what it keeps, and a node's GPUs, as options of pretrain.py."
     shards = {"--audio": input.get("audio"), "--labels": input.get("labels")}
     options = {
         option: dict.fromkeys(str(Path(file).parent) for file in files or []) for option, files in shards.items()
     }
     options |= {f"--{key.replace('_', '-')}": [str(n)] for key, n in catalogue.place("models", wildcards.model).items()}
+    options["--gpus"] = [str(resources.gpu // resources.nodes)]
     options["--snapshots"] = [str(n) for n in catalogue.kept_updates(wildcards.model)]
     return " ".join(" ".join([option, *map(quote, values)]) for option, values in options.items() if values)
 

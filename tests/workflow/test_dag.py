@@ -109,25 +109,27 @@ TORCHRUN = "torchrun --signals-to-handle SIGTERM,SIGINT,SIGHUP,SIGQUIT,SIGUSR1 -
 
 
 @pytest.mark.parametrize(
-    ("resources", "launch"),
+    ("resources", "launch", "gpus"),
     [
-        ([], f"OMP_NUM_THREADS=8 {TORCHRUN} --standalone --nproc-per-node 1 "),
-        (["gpu=4"], f"OMP_NUM_THREADS=2 {TORCHRUN} --standalone --nproc-per-node 4 "),
+        ([], f"OMP_NUM_THREADS=8 {TORCHRUN} --standalone --nproc-per-node 1 ", 0),
+        (["gpu=4"], f"OMP_NUM_THREADS=2 {TORCHRUN} --standalone --nproc-per-node 4 ", 4),
         (
             ["gpu=4", "nodes=2", "tasks=2", "mpi=srun"],
             "OMP_NUM_THREADS=4 srun --nodes 2 --ntasks 2 --ntasks-per-node 1 --cpus-per-task 8 "
             f"{TORCHRUN} --nnodes 2 --nproc-per-node 2 --rdzv-backend c10d ",
+            2,
         ),
     ],
     ids=["cpu", "one node", "two nodes"],
 )
-def test_processes_share_nodes_and_threads(workflow, resources, launch) -> None:
+def test_processes_share_nodes_and_threads(workflow, resources, launch, gpus) -> None:
     target = "results/miniature/models/music2vec-vanilla/checkpoint.pt"
     flags = ["--cores", "8", "--configfile", "config/miniature.yaml", "--set-threads", "pretrain=8"]
     if resources:
         flags += ["--set-resources", *(f"pretrain:{r}" for r in resources)]
     done = workflow.snakemake("--dry-run", "--printshellcmds", *flags, "--", target)
     assert launch in done.stdout + done.stderr
+    assert f" --gpus {gpus} " in done.stdout + done.stderr
 
 
 def test_evidence_probes_two_runs_all_along_beside_their_twins(workflow) -> None:

@@ -23,6 +23,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--snapshots", type=int, nargs="+", default=[], help="updates after which encoders are kept")
     parser.add_argument("--compile", choices=("nothing", "layers"), default="nothing", help="what torch compiles")
     parser.add_argument("--micro-batch-s", type=float, default=0.0, help="audio in one forward pass (default: a group)")
+    parser.add_argument("--gpus", type=int, default=0, help="that each machine must have (default: what is there)")
     return parser.parse_args()
 
 
@@ -49,7 +50,7 @@ def main() -> None:
         logger.info("pretrain %s, recipe %s, git %s", recipe["name"], recipe["digest"], runtime.git_revision())
         from musicssl.training import pretrain  # heavy: only after the log is open
 
-        pretrain(recipe, args.audio, args.labels, args.out, args.micro_batch_s or None, args.snapshots)
+        pretrain(recipe, args.audio, args.labels, args.out, args.micro_batch_s or None, args.snapshots, args.gpus)
     except runtime.UserError as error:
         logger.error("pretrain failed: %s", error)
         sys.exit(1)

@@ -30,7 +30,16 @@ def test_clips_shorter_than_a_frame_are_left_out_and_need_no_labels(tmp_path):
     assert clips.labels(2, 0, 1).shape == (1,)
 
 
-def test_memory_that_torchs_own_allocator_refuses(tmp_path, monkeypatch):
+@pytest.mark.parametrize(
+    ("micro_batch_s", "message"),
+    [
+        (4.0, "4 s of audio in one forward pass do not fit.*smaller micro_batch_s.*such as 2, which keeps"),
+        (None, "2 s of audio in one forward pass do not fit.*smaller micro_batch_s.*such as 1, which keeps"),
+        (0.5, "0.5 s of audio .* do not fit.*; that is one clip: give a shorter crop_s than 0.5 s"),
+    ],
+    ids=["two groups", "a group", "a clip"],
+)
+def test_memory_that_torchs_own_allocator_refuses(tmp_path, monkeypatch, micro_batch_s, message):
     """A petabyte is beyond any address space: the words are those of the installed torch, not ours."""
 
     def too_large(self, *arguments):
@@ -39,8 +48,8 @@ def test_memory_that_torchs_own_allocator_refuses(tmp_path, monkeypatch):
     audio, labels, _ = kit.write_corpus(tmp_path, [[16000] * 8])
     monkeypatch.setattr(models, "build_objective", kit.tiny_objective)
     monkeypatch.setattr(kit.TinyObjective, "forward", too_large)
-    with pytest.raises(UserError, match=r"2 s of audio in one forward pass do not fit.*smaller micro_batch_s"):
-        pretrain(kit.recipe(kit.HUBERT), audio, [labels], tmp_path / "model")
+    with pytest.raises(UserError, match=message):
+        pretrain(kit.recipe(kit.HUBERT), audio, [labels], tmp_path / "model", micro_batch_s)
 
 
 def test_rows_on_a_full_disk_are_a_sentence(tmp_path):

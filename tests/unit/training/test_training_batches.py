@@ -40,6 +40,9 @@ def test_plan_counts_clips():
         ({"batch": {"global_s": 8.0, "group_s": 0.2}}, None, r"batch.group_s: found 0.2 s.*such as 0.5"),
         ({}, 1.5, r"batch.group_s: found 2 s, expected a multiple of micro_batch_s = 1.5 s"),
         ({}, 0.7, r"micro_batch_s: found 0.7 s"),
+        ({}, 3.0, r"micro_batch_s: found 3 s, expected a multiple of batch.group_s = 2 s, such as 2 or 4"),
+        ({}, 6.0, r"batch.global_s: found 8 s, expected a multiple of micro_batch_s = 6 s, such as 6 or 12"),
+        ({}, 0.3, r"micro_batch_s: found 0.3 s, expected a multiple of crop_s = 0.5 s, such as 0.5$"),
     ],
 )
 def test_sizes_that_do_not_divide(changes, micro, message):
@@ -104,9 +107,10 @@ def test_validation_covers_each_held_out_clip_once_and_stays_the_same(corpus):
 
 def test_layers_are_dropped_at_the_rate_asked_for():
     entry = kit.entry()
-    kept = np.array([kept_layers(entry, update) for update in range(3000)])
+    kept = np.stack([kept_layers(entry, update, range(4)) for update in range(750)])
     assert kept.mean() == pytest.approx(0.7, abs=4 * np.sqrt(0.21 / kept.size))
-    assert kept_layers(entry, 5) == kept_layers(entry, 5)
+    assert (kept_layers(entry, 5, [2, 3]) == kept[5][:, 2:]).all()
+    assert (kept[:, :, 0] == kept[:, :, 1]).mean() == pytest.approx(0.58, abs=0.05)  # groups draw by themselves
 
 
 def test_prefetch_keeps_order_and_passes_errors_on():

@@ -186,6 +186,17 @@ def test_more_processes_than_gpus(monkeypatch):
         distributed.start()
 
 
+@pytest.mark.parametrize(("there", "count"), [(False, 0), (True, 2)])
+def test_fewer_gpus_than_asked_for(monkeypatch, corpus, tmp_path, there, count):
+    """A CPU must not take over what eight GPUs were asked for, whatever hides them."""
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: there)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    with pytest.raises(
+        UserError, match=rf"--gpus: found {count} visible GPUs, expected 8; .*lower `gpu` of rule pretrain"
+    ):
+        pretrain(kit.recipe(kit.HUBERT), *corpus, tmp_path / "model", gpus=8)
+
+
 @pytest.mark.parametrize(
     ("name", "words"),
     [

@@ -65,6 +65,20 @@ def test_gradients_are_those_of_the_mean_over_all_masked_frames_of_the_update(co
 
 
 @pytest.mark.parametrize("kind", KINDS)
+def test_it_does_not_matter_how_many_clips_go_together(corpus, kind):
+    """One clip, a group of four, two groups and the whole update, while groups pass different layers."""
+    size = QUIET | {"init_std": 0.5}  # so that a layer matters
+    trainers = [make(corpus, KINDS[kind], seconds, architecture=size) for seconds in (0.5, 2.0, 4.0, 8.0)]
+    assert trainers[-1].batches.train(6, 0).keep_layers.any(axis=1).sum() > 1
+    assert len({tuple(row) for row in trainers[-1].batches.train(6, 0).keep_layers.T}) > 1
+    found = [(do_update(trainer, 6), trainer.gradients.flat) for trainer in trainers]
+    for report, gradients in found[1:]:
+        assert report.num_masked == found[0][0].num_masked
+        assert report.loss == pytest.approx(found[0][0].loss, rel=1e-5)
+        torch.testing.assert_close(gradients, found[0][1], rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("kind", KINDS)
 def test_without_a_gradient_every_tensor_still_decays(corpus, kind, monkeypatch):
     """Decoupled decay of 0.01 on all that trains: biases, norms, mask, codebook, and layers that layer drop skipped.
 

@@ -12,7 +12,7 @@ changes the decay.
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 import torch
 import torch.nn.functional as F
@@ -20,7 +20,7 @@ from torch import Tensor, nn
 
 from ..config.recipes import Data2vec, Ema
 from .blocks import RunLayer, dropped, run_layer
-from .encoders import Encoder, add_positions, contextualise, convolve, hide, project
+from .encoders import Encoder, KeepLayers, add_positions, contextualise, convolve, hide, project
 from .objective import Objective, ObjectiveOutput, common_sums, masked_rows, mean_std
 
 STD_FLOOR = 1e-6
@@ -107,7 +107,7 @@ class Data2vecObjective(Objective):
         wave: Tensor,
         mask: Tensor,
         labels: Tensor | None,
-        keep_layers: Sequence[bool],
+        keep_layers: KeepLayers,
         rows: Tensor | None = None,
     ) -> ObjectiveOutput:
         assert labels is None

@@ -13,6 +13,8 @@ import math
 from collections.abc import Iterator, Sequence
 from itertools import islice
 
+import numpy as np
+import numpy.typing as npt
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -25,6 +27,7 @@ from .blocks import RunLayer, autocast_dtype, dropped, run_layer, without_autoca
 from .convolutions import feature_rows, grouped_convolution
 
 Encoder = HubertModel | Data2VecAudioModel
+KeepLayers = Sequence[bool] | npt.NDArray[np.bool_]
 CLASSES: dict[str, type[Encoder]] = {"hubert": HubertModel, "data2vec": Data2VecAudioModel}
 
 
@@ -136,13 +139,26 @@ def hide(encoder: Encoder, hidden: Tensor, mask: Tensor) -> Tensor:
     return torch.where(mask[..., None], encoder.masked_spec_embed.to(hidden.dtype), hidden)
 
 
-def contextualise(encoder: Encoder, hidden: Tensor, keep_layers: Sequence[bool], run: RunLayer = run_layer) -> Tensor:
-    """Return the last layer's output (B, T, D), passing only the layers marked in ``keep_layers``."""
+def contextualise(encoder: Encoder, hidden: Tensor, keep_layers: KeepLayers, run: RunLayer = run_layer) -> Tensor:
+    """Return the last layer's output (B, T, D), passing only the layers marked in ``keep_layers``.
+
+    Args:
+        encoder: any.
+        hidden: (B, T, D).
+        keep_layers: (layers,) or, where equal parts of the batch pass different layers, (layers, parts).
+        run: runs a layer.
+    """
     trunk = encoder.encoder
     hidden = dropped(trunk.layer_norm(add_positions(encoder, hidden)), trunk.dropout)
-    for layer, keep in zip(trunk.layers, keep_layers, strict=True):
-        if keep:
-            hidden, _ = run(layer, hidden)
+    for layer, keep in zip(trunk.layers, np.reshape(keep_layers, (len(trunk.layers), -1)), strict=True):
+        if not keep.any():
+            continue
+        passed, _ = run(layer, hidden)
+        if keep.all():
+            hidden = passed
+        else:  # all parts pass, some for nothing: shapes, and so compiled programs, stay the same
+            parts = zip(keep, passed.chunk(len(keep)), hidden.chunk(len(keep)), strict=True)
+            hidden = torch.cat([new if kept else old for kept, new, old in parts])
     return hidden
 
 

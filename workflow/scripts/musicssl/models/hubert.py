@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from ..config.recipes import Hubert
 from .blocks import dropped, without_autocast
 from .constant_q import NUM_BINS, ConstantQ
-from .encoders import contextualise, convolve, hide, project
+from .encoders import KeepLayers, contextualise, convolve, hide, project
 from .objective import Objective, ObjectiveOutput, common_sums, masked_rows
 
 
@@ -59,7 +59,7 @@ class HubertObjective(Objective):
         wave: Tensor,
         mask: Tensor,
         labels: Tensor | None,
-        keep_layers: Sequence[bool],
+        keep_layers: KeepLayers,
         rows: Tensor | None = None,
     ) -> ObjectiveOutput:
         assert labels is not None

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from ..config.recipes import Data2vec, Hubert
 from .blocks import RunLayer, run_layer
-from .encoders import build_encoder
+from .encoders import KeepLayers, build_encoder
 from .masking import count_runs
 
 
@@ -49,7 +49,7 @@ class Objective(nn.Module):
         wave: Tensor,
         mask: Tensor,
         labels: Tensor | None,
-        keep_layers: Sequence[bool],
+        keep_layers: KeepLayers,
         rows: Tensor | None = None,
     ) -> ObjectiveOutput:
         """Compute the loss of one micro-batch.
@@ -58,7 +58,7 @@ class Objective(nn.Module):
             wave: float32 (B, S) at 16 kHz.
             mask: bool (B, T).
             labels: int64 (B, T), or (B, T, sets), at the frame rate of the encoder, for HuBERT; else None.
-            keep_layers: one flag a transformer layer, drawn by the caller.
+            keep_layers: (layers,) or (layers, equal parts of the batch), drawn by the caller.
             rows: what :func:`masked_rows` makes of the mask; a GPU would have to be waited for to find out.
         """
         raise NotImplementedError

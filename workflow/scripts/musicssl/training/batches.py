@@ -1,7 +1,8 @@
 """What every update sees, as a pure function of (seed, update, slot): resuming needs no loader state.
 
 An update is ``num_clips`` slots. Slots form groups (fairseq's batch of one GPU), whose masks are trimmed together, and
-micro-batches, which one process sends through the model at once; neither depends on the number of processes.
+micro-batches, which one process sends through the model at once; neither depends on the number of processes. A group
+draws the layers it passes, as a GPU does with fairseq.
 Shapes: B clips of a micro-batch, S samples, T frames.
 """
 
@@ -33,10 +34,11 @@ def generator(seed: int, purpose: int, a: int, b: int = 0) -> np.random.Generato
     return np.random.default_rng([seed, purpose, a, b])
 
 
-def kept_layers(recipe: Hubert | Data2vec, update: int) -> list[bool]:
-    """Return which transformer layers run in an update, the same on all ranks (LayerDrop, Fan et al. 2020)."""
-    draws = generator(recipe.seed, LAYERS, update).random(recipe.architecture.num_layers)
-    return [bool(draw >= recipe.architecture.layer_drop) for draw in draws]
+def kept_layers(recipe: Hubert | Data2vec, update: int, groups: Iterable[int]) -> npt.NDArray[np.bool_]:
+    """Return which transformer layers each group passes, (layers, groups) (LayerDrop, Fan et al. 2020)."""
+    size = recipe.architecture
+    draws = [generator(recipe.seed, LAYERS, update, group).random(size.num_layers) for group in groups]
+    return np.stack(draws, axis=1) >= size.layer_drop
 
 
 @dataclass(frozen=True)
@@ -47,7 +49,7 @@ class Plan:
         crop: samples of one clip.
         num_clips: clips of one update, over all ranks.
         group: clips whose masks are trimmed together.
-        micro: clips of one forward pass; divides ``group``.
+        micro: clips of one forward pass: a part of a group, or several groups.
     """
 
     crop: int
@@ -82,7 +84,11 @@ def plan(recipe: Hubert | Data2vec, micro_batch_s: float | None = None) -> Plan:
     micro = group
     if micro_batch_s is not None:
         micro = _quotient("micro_batch_s", micro_batch_s, "crop_s", recipe.crop_s)
-        _quotient("batch.group_s", recipe.batch.group_s, "micro_batch_s", micro_batch_s)
+        if micro <= group:
+            _quotient("batch.group_s", recipe.batch.group_s, "micro_batch_s", micro_batch_s)
+        else:
+            _quotient("micro_batch_s", micro_batch_s, "batch.group_s", recipe.batch.group_s)
+            _quotient("batch.global_s", recipe.batch.global_s, "micro_batch_s", micro_batch_s)
     return Plan(crop, num_groups * group, group, micro)
 
 
@@ -97,10 +103,10 @@ def shortened(recipe: Hubert | Data2vec, sizes: Plan) -> Plan:
 def _quotient(whole_name: str, whole: float, part_name: str, part: float) -> int:
     quotient = round(whole / part)
     if quotient < 1 or abs(quotient * part - whole) > 1e-6 * whole:
-        below, above = max(int(whole / part), 1) * part, (int(whole / part) + 1) * part
+        near = sorted({max(int(whole / part), 1), int(whole / part) + 1})
         raise UserError(
             f"{whole_name}: found {whole:g} s, expected a multiple of {part_name} = {part:g} s, "
-            f"such as {below:g} or {above:g}"
+            f"such as {' or '.join(f'{times * part:g}' for times in near)}"
         )
     return quotient
 
@@ -114,6 +120,7 @@ class MicroBatch:
         mask: (B, T) bool.
         rows: (M,) int64, the masked of all B * T frames.
         labels: int64 (B, T), or (B, T, sets) of several label sets, or ``None``.
+        keep_layers: (layers, groups), or one column where the clips are of one group.
         seed: for dropout.
     """
 
@@ -121,6 +128,7 @@ class MicroBatch:
     mask: torch.Tensor
     rows: torch.Tensor
     labels: torch.Tensor | None
+    keep_layers: npt.NDArray[np.bool_]
     seed: int
 
     def to(self, device: torch.device) -> MicroBatch:
@@ -133,7 +141,8 @@ class MicroBatch:
 
     def _each(self, change: Callable[[torch.Tensor], torch.Tensor]) -> MicroBatch:
         labels = None if self.labels is None else change(self.labels)
-        return MicroBatch(change(self.wave), change(self.mask), change(self.rows), labels, self.seed)
+        wave, mask, rows = change(self.wave), change(self.mask), change(self.rows)
+        return MicroBatch(wave, mask, rows, labels, self.keep_layers, self.seed)
 
 
 class Batches:
@@ -155,10 +164,12 @@ class Batches:
         slots = range(micro * sizes.micro, (micro + 1) * sizes.micro)
         clips = [self._visit(visited + slot) for slot in slots]
         crops = [generator(self.recipe.seed, CROP, update, slot) for slot in slots]
-        group, first = divmod(slots.start, sizes.group)
-        masks = self._masks(MASK, update, group * sizes.group, sizes.group, num_frames(sizes.crop))
+        groups = range(slots.start // sizes.group, -(-slots.stop // sizes.group))
+        size, frames, first = sizes.group, num_frames(sizes.crop), slots.start % sizes.group
+        masks = np.concatenate([self._masks(MASK, update, group * size, size, frames) for group in groups])
         seed = int(generator(self.recipe.seed, DROPOUT, update, micro).integers(1 << 63))
-        return self._assemble(clips, crops, masks[first : first + len(slots)], sizes.crop, seed)
+        keep = kept_layers(self.recipe, update, groups)
+        return self._assemble(clips, crops, masks[first : first + len(slots)], sizes.crop, keep, seed)
 
     def valid(self, micro: int) -> MicroBatch:
         """Return micro-batch ``micro`` of the held-out clips; crops and masks are the same every time."""
@@ -168,7 +179,9 @@ class Batches:
         start = slots.start // self.sizes.group * self.sizes.group
         size = min(self.sizes.group, len(self.clips.valid) - start)
         masks = self._masks(VALID_MASK, 0, start, size, num_frames(self.sizes.crop))
-        return self._assemble(clips, crops, masks[slots.start - start : slots.stop - start], self.sizes.crop, seed=0)
+        masks = masks[slots.start - start : slots.stop - start]
+        keep = np.ones((self.recipe.architecture.num_layers, 1), bool)
+        return self._assemble(clips, crops, masks, self.sizes.crop, keep, seed=0)
 
     def _valid_slots(self) -> Iterator[range]:
         """Yield the slots of each validation micro-batch; a micro-batch stays within its group."""
@@ -192,7 +205,13 @@ class Batches:
         return sample_mask(streams, self.recipe.masking, size, frames)
 
     def _assemble(
-        self, clips: list[int], crops: list[np.random.Generator], mask: npt.NDArray[np.bool_], size: int, seed: int
+        self,
+        clips: list[int],
+        crops: list[np.random.Generator],
+        mask: npt.NDArray[np.bool_],
+        size: int,
+        keep_layers: npt.NDArray[np.bool_],
+        seed: int,
     ) -> MicroBatch:
         """Read crops and labels."""
         wave = torch.empty(len(clips), size)
@@ -205,7 +224,7 @@ class Batches:
             if labels is not None:
                 labels[i] = torch.from_numpy(self.clips.labels(clip, frame, mask.shape[1]))
         hidden = torch.from_numpy(mask)
-        batch = MicroBatch(wave, hidden, masked_rows(hidden), labels, seed)
+        batch = MicroBatch(wave, hidden, masked_rows(hidden), labels, keep_layers, seed)
         return batch.pin() if self._pin else batch
 
 

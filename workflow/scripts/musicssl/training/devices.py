@@ -1,12 +1,12 @@
-"""Peak rates of known devices."""
+"""What a device computes in, and the peak rates of known ones."""
 
 from __future__ import annotations
 
 import torch
 
+from ..config.recipes import Data2vec, Hubert
+
 PEAK_BF16 = {  # dense operations per second, from the makers' data sheets
-    "V100": 125e12,
-    "T4": 65e12,
     "A10": 125e12,
     "A40": 150e12,
     "L40S": 362e12,
@@ -25,3 +25,12 @@ def peak_rate(device: torch.device) -> float | None:
     name = torch.cuda.get_device_name(device)
     known = sorted((key for key in PEAK_BF16 if key in name), key=len)
     return PEAK_BF16[known[-1]] if known else None
+
+
+def precision(recipe: Hubert | Data2vec, device: torch.device) -> str:
+    """Return what products are computed in: the recipe's ``bf16`` on a GPU that has it in hardware, else ``fp32``.
+
+    CPUs stay at fp32, in which results are the same on all of them to 1e-5 and on one of them to the bit.
+    """
+    has_bf16 = device.type == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False)
+    return recipe.precision if has_bf16 else "fp32"

@@ -68,19 +68,28 @@ class World:
                     dist.broadcast(tensor, src=0)
 
 
-def start() -> World:
+def start(gpus: int = 0) -> World:
     """Join the process group that ``torchrun`` describes in the environment.
 
+    Args:
+        gpus: what was asked for on each machine; 0 takes what is there.
+
     Raises:
-        UserError: fewer GPUs than processes on this machine.
+        UserError: fewer GPUs than asked for, or than processes, on this machine.
     """
     rank, size = int(os.environ.get("RANK", 0)), int(os.environ.get("WORLD_SIZE", 1))
     local, local_size = int(os.environ.get("LOCAL_RANK", 0)), int(os.environ.get("LOCAL_WORLD_SIZE", size))
     cuda = torch.cuda.is_available()
+    visible = torch.cuda.device_count() if cuda else 0
+    if visible < gpus:
+        raise UserError(
+            f"--gpus: found {visible} visible GPUs, expected {gpus}; ask for a partition that has them, mend "
+            f"the driver or a torch without CUDA (this is {torch.__version__}), or lower `gpu` of rule pretrain (0: the CPU)"
+        )
     if cuda:
-        if local_size > torch.cuda.device_count():
+        if local_size > visible:
             raise UserError(
-                f"--nproc-per-node: found {local_size} processes for {torch.cuda.device_count()} visible GPUs, "
+                f"--nproc-per-node: found {local_size} processes for {visible} visible GPUs, "
                 "expected at most one process a GPU; lower it or ask for more GPUs"
             )
         torch.cuda.set_device(local)

@@ -17,6 +17,7 @@ from ..runtime import UserError, seed_everything, use_threads
 from . import checkpoint, distributed
 from .batches import Batches, Plan, plan
 from .data import Clips
+from .devices import precision
 from .distributed import World
 from .loop import Run
 from .trainer import Trainer
@@ -31,6 +32,7 @@ def pretrain(
     out: Path,
     micro_batch_s: float | None = None,
     snapshots: Sequence[int] = (),
+    gpus: int = 0,
 ) -> None:
     """Train one model, or go on where an earlier call of the same recipe was stopped.
 
@@ -44,6 +46,7 @@ def pretrain(
         out: folder of the model.
         micro_batch_s: seconds of audio in one forward pass; the recipe's group when ``None``.
         snapshots: updates after which the encoder is kept beside the one at the end.
+        gpus: that each machine must have; 0 takes what is there.
 
     Raises:
         UserError: data, recipe or saved state do not fit; the disk is full; training diverged.
@@ -54,7 +57,7 @@ def pretrain(
         raise UserError(f"{recipe['name']}: found kind {recipe['entry']['kind']!r}, expected hubert or data2vec")
     if "OMP_NUM_THREADS" in os.environ:
         use_threads(int(os.environ["OMP_NUM_THREADS"]))
-    world = distributed.start()
+    world = distributed.start(gpus)
     try:
         if entry.updates == 0:
             _write_untrained(entry, recipe["digest"], world, out)
@@ -135,7 +138,7 @@ def _announce(entry: Hubert | Data2vec, sizes: Plan, world: World) -> None:
         world.size,
         world.device.type,
         torch.get_num_threads(),
-        entry.precision if world.device.type == "cuda" else "fp32",
+        precision(entry, world.device),
         entry.batch.global_s,
         sizes.num_clips,
         entry.crop_s,

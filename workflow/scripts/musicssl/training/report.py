@@ -17,7 +17,8 @@ class Sums:
     """Adds up what the objective returns, as one float64 vector on the device."""
 
     def __init__(self, stop: bool, device: torch.device) -> None:
-        self._vector = torch.tensor([float(stop), 0.0, 0.0], dtype=torch.float64, device=device)
+        self._vector = torch.zeros(HEAD, dtype=torch.float64, device=device)  # filled there: a copy would wait
+        self._vector[0].fill_(float(stop))
         self._shapes: dict[str, torch.Size] = {}
 
     def add(self, output: Any, weight: float = 1.0) -> None:

@@ -9,14 +9,15 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Generator, Iterator
 from typing import Any
 
 import torch
 
 from ..config.recipes import Data2vec, Hubert
 from ..runtime import UserError
-from .batches import Batches, MicroBatch, kept_layers, prefetch
+from .batches import Batches, MicroBatch, prefetch
+from .devices import precision
 from .distributed import World
 from .optimizer import FlatGradients, adamw
 from .report import Report, Sums
@@ -36,6 +37,7 @@ class Trainer:
         self.gradients = FlatGradients(objective.parameters())
         self.optimizer = adamw(self.gradients.parameters, recipe.optimizer)
         self.waited_s = 0.0
+        self._mixed = precision(recipe, world.device) == "bf16"
         self._mine = range(world.rank, batches.sizes.num_micro, world.size)
 
     def stream(self, start: int) -> Generator[MicroBatch, None, None]:
@@ -55,14 +57,13 @@ class Trainer:
             UserError: the device's memory is too small for a micro-batch.
         """
         lr = learning_rate(self.recipe.schedule, self.recipe.optimizer.lr, update, self.recipe.updates)
-        keep = kept_layers(self.recipe, update)
         sums = Sums(stop, self.world.device)
         self.objective.train()
         self.objective.before_forward(update)
         self.gradients.flat.zero_()
         with self._memory():
             for _ in self._mine:
-                sums.add(self._backward(stream, keep))
+                sums.add(self._backward(stream))
             sums.reduce(self.world)
             self.gradients.sum_(self.world)
             divisor, norm = self.gradients.divisor(sums.num_masked, self.recipe.optimizer.clip_norm)
@@ -76,13 +77,12 @@ class Trainer:
     def evaluate(self, update: int) -> Report:
         """Return the sums over all held-out clips after ``update`` updates, in evaluation mode."""
         self.objective.eval()
-        keep = [True] * self.recipe.architecture.num_layers
         mine = range(self.world.rank, self.batches.num_valid_micro, self.world.size)
         keys = [(micro,) for micro in mine] or [(0,)]  # an idle rank still learns the shape of the sums
         sums = Sums(False, self.world.device)
         with self._memory():
             for batch in prefetch(self.batches.valid, keys):
-                sums.add(self._forward(batch.to(self.world.device), keep), weight=float(len(mine) > 0))
+                sums.add(self._forward(batch.to(self.world.device)), weight=float(len(mine) > 0))
         sums.reduce(self.world)
         return sums.report(update, torch.zeros(()), 0.0)
 
@@ -94,11 +94,18 @@ class Trainer:
         except RuntimeError as error:
             if not isinstance(error, torch.OutOfMemoryError) and "can't allocate memory" not in str(error):
                 raise
-            micro_s = self.batches.sizes.micro * self.recipe.crop_s
+            sizes, crop_s = self.batches.sizes, self.recipe.crop_s
+            if sizes.micro > 1:
+                fewer = next(clips for clips in range(sizes.micro - 1, 0, -1) if sizes.group % clips == 0)
+                cure = (
+                    f"give a smaller micro_batch_s in the models table (pretrain.py --micro-batch-s), such as "
+                    f"{fewer * crop_s:g}, which keeps the global batch"
+                )
+            else:
+                cure = f"that is one clip: give a shorter crop_s than {crop_s:g} s in the models table, another recipe"
             raise UserError(
-                f"micro-batch: {micro_s:g} s of audio in one forward pass do not fit into the memory of "
-                f"{self.world.device}; give a smaller micro_batch_s in the models table (pretrain.py --micro-batch-s), "
-                f"a divisor of batch.group_s = {self.recipe.batch.group_s:g} s, which keeps the global batch"
+                f"micro-batch: {sizes.micro * crop_s:g} s of audio in one forward pass do not fit into the memory of "
+                f"{self.world.device}; {cure}"
             ) from error
 
     def state(self) -> dict[str, Any]:
@@ -115,18 +122,17 @@ class Trainer:
         state = self.objective.state_dict()
         return {name: value.cpu() if isinstance(value, torch.Tensor) else value for name, value in state.items()}
 
-    def _backward(self, stream: Iterator[MicroBatch], keep: Sequence[bool]) -> Any:
+    def _backward(self, stream: Iterator[MicroBatch]) -> Any:
         """Add one micro-batch's gradients; return the objective's output."""
         start = time.perf_counter()
         batch = next(stream)
         self.waited_s += time.perf_counter() - start
         torch.manual_seed(batch.seed)  # dropout depends on the micro-batch, not on the rank or on earlier updates
-        output = self._forward(batch.to(self.world.device), keep)
+        output = self._forward(batch.to(self.world.device))
         output.loss_sum.backward()
         return output
 
-    def _forward(self, batch: MicroBatch, keep: Sequence[bool]) -> Any:
-        """Run the objective, on a GPU in the recipe's precision."""
-        mixed = self.recipe.precision == "bf16" and self.world.device.type == "cuda"
-        with torch.autocast(self.world.device.type, torch.bfloat16, enabled=mixed):
-            return self.objective(batch.wave, batch.mask, batch.labels, keep, batch.rows)
+    def _forward(self, batch: MicroBatch) -> Any:
+        """Run the objective, in the recipe's precision where the device has it."""
+        with torch.autocast(self.world.device.type, torch.bfloat16, enabled=self._mixed):
+            return self.objective(batch.wave, batch.mask, batch.labels, batch.keep_layers, batch.rows)
