@@ -83,8 +83,9 @@ def start(gpus: int = 0) -> World:
     visible = torch.cuda.device_count() if cuda else 0
     if visible < gpus:
         raise UserError(
-            f"--gpus: found {visible} visible GPUs, expected {gpus}; ask for a partition that has them, mend "
-            f"the driver or a torch without CUDA (this is {torch.__version__}), or lower `gpu` of rule pretrain (0: the CPU)"
+            f"--gpus: found {visible} visible GPUs, expected {gpus}; ask for a partition that has them, mend the "
+            f"driver or a torch without CUDA (this is {torch.__version__}), or lower `gpu` of rule pretrain "
+            "(0 trains on the CPU)"
         )
     if cuda:
         if local_size > visible:
