@@ -10,7 +10,9 @@ import pytest
 
 from musicssl.config import recipes
 from musicssl.config.catalogue import Catalogue
-from musicssl.config.inherit import ConfigError, merge, resolve
+from musicssl.config.check import validate
+from musicssl.config.inherit import ConfigError, leaves, merge, resolve
+from musicssl.config.limits import LIMITS
 
 TRAINED = {
     "hubert-k2000-mfcc39", "hubert-k2000-iter2", "hubert-k500-mfcc39", "hubert-k500-mfcc60", "music2vec-vanilla",
@@ -116,6 +118,44 @@ def test_every_problem_is_listed_once_with_the_nearest_name(paper: dict) -> None
 
 
 @pytest.mark.parametrize(
+    ("path", "value", "expected"),
+    [
+        ("models.pretraining.crop_s", 0, "found 0.0, expected above 0"),
+        ("models.pretraining.log_every", 0, "found 0, expected at least 1"),
+        ("models.pretraining.architecture.layer_drop", 1.0, "found 1.0, expected at least 0, below 1"),
+        ("models.pretraining.optimizer.lr", -1.0, "found -1.0, expected above 0"),
+        ("models.pretraining.optimizer.betas", [0.9, 1.0], "found 1.0, expected at least 0, below 1"),
+        ("models.hubert-base.batch.group_s", 0, "found 0.0, expected above 0"),
+        ("models.hubert-base.temperature", float("inf"), "found inf, expected above 0"),
+        ("models.music2vec-span5.masking.length", 0, "found 0, expected at least 1"),
+        ("models.music2vec-base.masking.prob", 1.5, "found 1.5, expected above 0, at most 1"),
+        ("models.music2vec-base.ema.end", float("nan"), "found nan, expected 0 to 1"),
+        ("corpora.music1000h.num_shards", 0, "found 0, expected at least 1"),
+        ("labels.mfcc39-k500.num_clusters", 0, "found 0, expected at least 1"),
+        ("tasks.mtt.probe.max_epochs", 0, "found 0, expected at least 1"),
+    ],
+)
+def test_a_number_out_of_its_range_is_named_where_it_stands(
+    paper: dict, path: str, value: float, expected: str
+) -> None:
+    *tables, key = path.split(".")
+    place = paper
+    for name in tables:
+        place = place.setdefault(name, {})
+    place[key] = value
+    assert problems(paper) == [f"{path}: {expected}"]
+
+
+def test_every_limit_is_on_a_number_that_exists(paper: dict, miniature: dict) -> None:
+    """A misspelt key would limit nothing."""
+    for noun, limits in LIMITS.items():
+        known = set()
+        for entry in validate(miniature if noun == "miniature" else paper)[noun].values():
+            known |= {".".join(path) for path in leaves(entry)}
+        assert {key for keys in limits.values() for key in keys.split()} <= known, noun
+
+
+@pytest.mark.parametrize(
     ("table", "entry", "change", "expected"),
     [
         ("models", "a", {"base": "b"}, "models.a.base: a -> b -> a is a circle"),
@@ -128,6 +168,30 @@ def test_every_problem_is_listed_once_with_the_nearest_name(paper: dict) -> None
             "x",
             {"base": "music2vec-base", "average_top_k": 13},
             "models.x.average_top_k: 13, but there are 12",
+        ),
+        (
+            "models",
+            "x",
+            {"base": "hubert-base", "labels": "mfcc39-k500", "micro_batch_s": 45.0},
+            "micro_batch_s: 45.0 is no",
+        ),
+        (
+            "models",
+            "x",
+            {"base": "hubert-base", "labels": "mfcc39-k500", "micro_batch_s": 180.0},
+            "micro_batch_s: 180.0 is",
+        ),
+        (
+            "models",
+            "x",
+            {"base": "hubert-base", "labels": "mfcc39-k500", "updates": 3},
+            "warmup_updates: 32000 is more",
+        ),
+        (
+            "models",
+            "music2vec-base",
+            {"schedule": {"hold_fraction": 0.98}},
+            "hold_fraction: 1.01 together is more than 1",
         ),
         ("models", "x", {"base": "music2vec-vanilla"}, "models.x: duplicate of models.music2vec-vanilla"),
         ("models", "x", {"kind": "snapshot", "of": "mfcc", "updates": 1}, "models.x.of: mfcc is of kind mfcc-floor"),
@@ -142,7 +206,7 @@ def test_every_problem_is_listed_once_with_the_nearest_name(paper: dict) -> None
         ("features", "hubert-k2000-mfcc39-l6", {"model": "hubert-k2000-iter2"}, "is a circle"),
         ("corpora", "music1000h", {"root": ""}, "corpora.music1000h.root: missing; name the folder"),
         ("features", "mfcc39", {"frame_rate_hz": 75}, "features.mfcc39.frame_rate_hz: 75 does not fit"),
-        ("features", "mfcc39", {"sample_fraction": 0}, "features.mfcc39.sample_fraction: 0.0 is not a share"),
+        ("features", "mfcc39", {"sample_fraction": 0}, "features.mfcc39.sample_fraction: found 0.0, expected above 0"),
         (
             "features",
             "mfcc39-chroma",

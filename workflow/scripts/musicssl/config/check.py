@@ -17,6 +17,7 @@ from pydantic import Field, TypeAdapter, ValidationError
 from ..arithmetic import HOP
 from . import recipes
 from .inherit import ConfigError, Path, merge, nearest, resolve
+from .limits import beyond_limits
 
 SLUG = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 METRICS = {
@@ -76,6 +77,8 @@ def validate(config: Mapping[str, Any]) -> Entries:
                     if noun == "tasks":
                         values = with_protocol(values, name, config)
                     entries[noun][name] = asdict(adapter(noun).validate_python(values))
+                    for key, text in beyond_limits(noun, entries[noun][name]):
+                        problems.append(f"{noun}.{standing_in(name, tuple(key.split('.')), origin)}.{key}: {text}")
                 except ConfigError as error:
                     problems += [f"{noun}.{problem}" for problem in error.problems]
                 except ValidationError as error:
@@ -114,8 +117,7 @@ def sentence(noun: str, name: str, values: Any, origin: dict[Path, str], error: 
     path = tuple(str(part) for part in error["loc"] if str(part) not in kinds)
     if "layers" in path:  # of both arms of its union
         path = path[: path.index("layers") + 1]
-    sources = {entry for leaf, entry in origin.items() if leaf[: len(path)] == path}
-    entry = sources.pop() if len(sources) == 1 else name
+    entry = standing_in(name, path, origin)
     where = ".".join([noun, entry, *path])
     if path[-1:] == ("layers",) and error["type"] != "missing":
         return f"{where}: found {reduce(getitem, path, values)!r}, {LAYERS}"
@@ -127,6 +129,12 @@ def sentence(noun: str, name: str, values: Any, origin: dict[Path, str], error: 
     if kind.startswith("union_tag"):
         return f"{noun}.{entry}.kind: found {values.get('kind')!r}, expected one of {', '.join(kinds_of(noun))}"
     return f"{where}: found {error['input']!r}; {error['msg'][0].lower()}{error['msg'][1:]}"
+
+
+def standing_in(name: str, path: Path, origin: dict[Path, str]) -> str:
+    """Return the entry in which the value at a path of entry ``name`` stands, itself where it has several sources."""
+    sources = {entry for leaf, entry in origin.items() if leaf[: len(path)] == path}
+    return sources.pop() if len(sources) == 1 else name
 
 
 def kinds_of(noun: str) -> list[str]:
@@ -247,8 +255,6 @@ def feature_problems(values: dict[str, Any], entries: Entries) -> list[str]:
     rate = values["frame_rate_hz"]
     if rate not in ((50,) if values["kind"] == "layer" else (50, 100)):
         problems.append(f"frame_rate_hz: {rate} does not fit the encoder's 50 Hz")
-    if not 0 < values["sample_fraction"] <= 1:
-        problems.append(f"sample_fraction: {values['sample_fraction']} is not a share above 0, at most 1")
     if values["kind"] == "layer":
         layers = trained_as(entries["models"], values["model"]).get("architecture", {}).get("num_layers", 0)
         if not 1 <= values["layer"] <= layers:
@@ -260,6 +266,12 @@ def feature_problems(values: dict[str, Any], entries: Entries) -> list[str]:
         elif other["frame_rate_hz"] != rate:
             problems.append(f"parts.{part}: {other['frame_rate_hz']} frames a second, expected {rate}")
     return problems
+
+
+def divides(part: float, whole: float) -> bool:
+    """Return whether seconds are a whole multiple of others."""
+    times = round(whole / part)
+    return times >= 1 and abs(whole / part - times) < 1e-6
 
 
 def pretraining_problems(values: dict[str, Any], entries: Entries) -> list[str]:
@@ -275,10 +287,21 @@ def pretraining_problems(values: dict[str, Any], entries: Entries) -> list[str]:
     short = values["short_crop_s"]
     if values["short_updates"] and (short <= 0 or values["crop_s"] / short % 1 or short * rate % HOP):
         problems.append(f"short_crop_s: {short} does not divide crop_s {values['crop_s']} into whole frames")
-    for key, unit in (("group_s", values["crop_s"]), ("global_s", batch["group_s"])):
-        ratio = batch[key] / unit
-        if ratio < 1 or abs(ratio - round(ratio)) > 1e-6:
-            problems.append(f"batch.{key}: {batch[key]} is not a multiple of {unit} s")
+    crop, group, total, micro = values["crop_s"], batch["group_s"], batch["global_s"], values["micro_batch_s"]
+    for key, whole, part in (("group_s", group, crop), ("global_s", total, group)):
+        if not divides(part, whole):
+            problems.append(f"batch.{key}: {whole} is not a multiple of {part} s")
+    if micro and not (
+        divides(crop, micro) and divides(micro, total) and (divides(micro, group) or divides(group, micro))
+    ):
+        problems.append(
+            f"micro_batch_s: {micro} is no multiple of crop_s {crop} that divides batch.group_s {group} or holds whole "
+            f"groups and divides batch.global_s {total}"
+        )
+    if values["updates"] and values["schedule"].get("warmup_updates", 0) > values["updates"]:
+        problems.append(f"schedule.warmup_updates: {values['schedule']['warmup_updates']} is more than updates")
+    if (rising := values["schedule"].get("warmup_fraction", 0) + values["schedule"].get("hold_fraction", 0)) > 1:
+        problems.append(f"schedule.warmup_fraction, hold_fraction: {rising:g} together is more than 1")
     if size["hidden_size"] % size["num_heads"]:
         problems.append(
             f"architecture.num_heads: {size['num_heads']} does not divide hidden_size {size['hidden_size']}"
