@@ -36,6 +36,15 @@ def test_one_two_and_four_processes_give_the_same_losses(corpus, straight, tmp_p
     assert losses == pytest.approx(expected, rel=1e-5)
 
 
+def test_ranks_start_from_the_first_ones_weights(corpus, tmp_path):
+    """Two kinds of CPU round initial weights differently; the ranks would drift apart from the first update on."""
+    arguments = (kit.recipe(KINDS["hubert"], updates=3), *corpus)
+    for size in (1, 2):
+        assert kit.run_ranks(size, *arguments, tmp_path / str(size), build=kit.uneven_objective) == [0] * size
+    losses = [[row["loss"] for row in read_jsonl(tmp_path / f"{size}/metrics.jsonl")] for size in (1, 2)]
+    assert losses[1] == pytest.approx(losses[0], rel=1e-5)
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_resumed_equals_uninterrupted(corpus, straight, tmp_path, monkeypatch, kind):
     """Killed at update 11, after the state of update 9: teacher, optimizer and weights come back to the last bit."""

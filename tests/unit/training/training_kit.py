@@ -140,6 +140,15 @@ def real_objective(recipe: Any, num_clusters: int | None) -> nn.Module:
     return objective
 
 
+def uneven_objective(recipe: Any, num_clusters: int | None) -> nn.Module:
+    """Build the objective of the library on a rank whose processor rounds its initial weights otherwise."""
+    objective = BUILD(recipe, num_clusters)
+    with torch.no_grad():
+        for weight in objective.parameters():
+            weight.mul_(1 + 0.01 * int(os.environ["RANK"]))
+    return objective
+
+
 def tiny_objective(recipe: Any, num_clusters: list[int]) -> TinyObjective:
     """Stand in for ``musicssl.models.build_objective``."""
     return TinyObjective(recipe.architecture.num_layers, num_clusters[0])
