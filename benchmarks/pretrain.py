@@ -12,13 +12,14 @@ peak memory is its own; rounds are interleaved, so that all see the same machine
 With ``--in-turn N``: our two paradigms alone, N steps of each in turn in one process, so that their ratio does not hang
 on what else the machine did between two processes.
 
-With ``--device cuda``: bf16, our step alone, batches doubled until memory ends, with and without --compile, and the
-hours that each model of the paper would take at the best of them.
+With ``--device cuda``: the same table in bf16, then our step alone with every micro-batch that training would take and
+memory holds, compiled and not, and the hours that each model of the paper would take at the best of them.
 """
 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import logging
 import statistics
@@ -26,30 +27,43 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import partial
 
 import torch
-from pretrain_steps import CONTESTANTS, LOADED, PAPER, Step, operations, ours, recipe
+from pretrain_steps import CONTESTANTS, LOADED, PAPER, operations, ours, paper_recipe, recipe
 
 from musicssl.arithmetic import context_network
 from musicssl.config.catalogue import Catalogue
 from musicssl.config.load import load
 from musicssl.config.recipes import build_kind
-from musicssl.runtime import peak_resident_bytes
+from musicssl.runtime import UserError, peak_resident_bytes
+from musicssl.training.batches import plan
 
 WARM, STEPS = 2, 2  # memory takes its place in the first two, so the next two are timed
+WARM_GPU, STEPS_GPU = 5, 10  # the first may compile
 
 
 def measure(name: str, a: argparse.Namespace) -> dict[str, float]:
-    """Return seconds of the fastest step and peak memory of this process.
+    """Return seconds of a step and peak memory: on a CPU the fastest step and this process, on a GPU the mean of some
+    steps that nobody waits between and the device.
 
-    On one thread they are processor seconds, which other work on the machine disturbs less than wall time.
+    On one thread of a CPU they are processor seconds, which other work on the machine disturbs less than wall time.
     """
     torch.set_num_threads(a.threads)
-    clock = time.process_time if a.threads == 1 else time.perf_counter
     step = CONTESTANTS[name](a)
-    for _ in range(WARM):
+    for _ in range(WARM if a.device == "cpu" else WARM_GPU):
         step()
+    if a.device == "cuda":
+        torch.cuda.synchronize()
+        torch.cuda.reset_peak_memory_stats()
+        start = time.perf_counter()
+        for _ in range(STEPS_GPU):
+            step()
+        torch.cuda.synchronize()
+        taken = (time.perf_counter() - start) / STEPS_GPU
+        return {"s": taken, "peak_gb": torch.cuda.max_memory_allocated() / 1e9}
+    clock = time.process_time if a.threads == 1 else time.perf_counter
     seconds = []
     for _ in range(10 if name == "matmul" else STEPS):
         start = clock()
@@ -62,6 +76,11 @@ def alone(mode: list[str], argv: list[str]) -> dict[str, float] | None:
     """Run one measurement in a process of its own; ``None`` when it failed, whose reason is on stderr."""
     done = subprocess.run([sys.executable, __file__, *argv, *mode], stdout=subprocess.PIPE, text=True)
     return json.loads(done.stdout.splitlines()[-1]) if done.returncode == 0 else None
+
+
+def product_rate(a: argparse.Namespace, seconds: float) -> float:
+    """Return operations a second of one product of :func:`pretrain_steps.matmul`."""
+    return 2 * (8192 if a.device == "cuda" else 2048) ** 3 / seconds
 
 
 def compete(a: argparse.Namespace, argv: list[str]) -> Iterator[str]:
@@ -78,10 +97,10 @@ def compete(a: argparse.Namespace, argv: list[str]) -> Iterator[str]:
             before = best.setdefault(name, found)
             best[name] = {key: min(before[key], found[key]) for key in found}
     audio = a.clips * a.clip_s
-    product = 2 * 2048**3 / best.pop("matmul")["s"]
+    product = product_rate(a, best.pop("matmul")["s"])
     loading = best.pop("loader", None)
     yield f"{a.clips} clips of {a.clip_s:g} s, k = {a.clusters}, {a.threads} thread(s)"
-    yield f"Bare float32 products: {product / 1e9:.0f} GFLOP/s\n"
+    yield f"Bare products: {product / 1e9:.0f} GFLOP/s\n"
     yield "| step | s per s of audio | peak memory, GB | share of the product rate | time over ours |"
     yield "|---|---|---|---|---|"
     for name, values in best.items():
@@ -125,52 +144,40 @@ def in_turn(a: argparse.Namespace) -> Iterator[str]:
 # ---------------------------------------------------------------- one GPU
 
 
-def measure_gpu(a: argparse.Namespace) -> dict[str, float]:
-    """Return seconds of audio a second, share of the measured bf16 product rate, and peak memory of our step."""
-    device = torch.device("cuda")
-    left, right = torch.randn(2, 8192, 8192, device=device, dtype=torch.bfloat16)
-    product = 2 * 8192**3 / timed_gpu(lambda: left @ right, 20)
-    trainer, step = ours(a.paradigm, a, device)
-    if a.compile:
-        trainer.objective.compile_layers()
-    for _ in range(5):
-        step()
-    torch.cuda.reset_peak_memory_stats()
-    audio = a.clips * a.clip_s
-    rate = audio / timed_gpu(step, 10)
-    share = rate * operations(trainer.recipe) / product
-    return {"rate": rate, "share": share, "peak_gb": torch.cuda.max_memory_allocated() / 1e9, "product": product}
-
-
-def timed_gpu(work: Step, times: int) -> float:
-    """Return the mean seconds of some calls, the device being waited for at both ends."""
-    work()
-    torch.cuda.synchronize()
-    start = time.perf_counter()
-    for _ in range(times):
-        work()
-    torch.cuda.synchronize()
-    return (time.perf_counter() - start) / times
+def micro_batches(paradigm: str, a: argparse.Namespace) -> Iterator[int]:
+    """Yield the clips that training lets go through the model together, fewest first."""
+    entry = replace(paper_recipe(paradigm), crop_s=a.clip_s)
+    for clips in range(1, round(entry.batch.global_s / a.clip_s) + 1):
+        with contextlib.suppress(UserError):
+            yield plan(entry, clips * a.clip_s).micro
 
 
 def survey(a: argparse.Namespace, argv: list[str]) -> Iterator[str]:
-    """Yield a line for every batch that fits, then the hours of the paper's models at the best of them."""
-    yield f"{torch.cuda.get_device_name()}, clips of {a.clip_s:g} s, bf16\n"
-    yield "| paradigm | clips | compiled | s of audio a second | share of bf16 products | peak memory, GB |"
+    """Yield the table of :func:`compete`, a line for every micro-batch that fits, and the hours of the paper's models
+    at the best of them."""
+    yield f"{torch.cuda.get_device_name()}, bf16\n"
+    yield from compete(a, argv)
+    products = alone(["--contestant", "matmul"], argv)
+    assert products is not None
+    rate = product_rate(a, products["s"])
+    yield "\n| paradigm | clips | compiled | s of audio a second | share of bf16 products | peak memory, GB |"
     yield "|---|---|---|---|---|---|"
     best: dict[str, float] = {}
     for paradigm in PAPER:
         for flags in ([], ["--compile"]):
-            clips = a.clips
-            while found := alone(["--paradigm", paradigm, *flags, "--clips", str(clips), "--measure-gpu"], argv):
+            for clips in micro_batches(paradigm, a):
+                found = alone(["--contestant", f"ours_{paradigm}", *flags, "--clips", str(clips)], argv)
+                if found is None:
+                    break
+                audio_rate = clips * a.clip_s / found["s"]
+                share = audio_rate * operations(recipe(paradigm, a)) / rate
+                best[paradigm] = max(best.get(paradigm, 0.0), audio_rate)
                 yield (
-                    f"| {paradigm} | {clips} | {'yes' if flags else 'no'} | {found['rate']:.0f} | "
-                    f"{100 * found['share']:.0f} % | {found['peak_gb']:.1f} |"
+                    f"| {paradigm} | {clips} | {'yes' if flags else 'no'} | {audio_rate:.0f} | {100 * share:.0f} % | "
+                    f"{found['peak_gb']:.1f} |"
                 )
-                best[paradigm] = max(best.get(paradigm, 0.0), found["rate"])
-                clips *= 2
     catalogue = Catalogue(load()[0])
-    yield "\n| model | hours of one such GPU at that rate |\n|---|---|"
+    yield "\n| model | hours of one such GPU at the best rate |\n|---|---|"
     for name in catalogue.trained:
         entry = build_kind(catalogue.entry("models", name))
         same = operations(recipe(entry.kind, a)) / operations(entry)  # other clips, other work
@@ -183,20 +190,18 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
     parser.add_argument("--clip-s", type=float, default=5.0)
-    parser.add_argument("--clips", type=int, default=2, help="a step; with --device cuda the first batch tried")
+    parser.add_argument("--clips", type=int, default=2, help="a step")
     parser.add_argument("--clusters", type=int, default=2000)
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--in-turn", type=int, default=0, metavar="N", help="our two paradigms alone, N steps each")
     parser.add_argument("--only", nargs="+", choices=CONTESTANTS, default=[])
     parser.add_argument("--contestant", choices=CONTESTANTS, help=argparse.SUPPRESS)
-    parser.add_argument("--paradigm", choices=PAPER, help=argparse.SUPPRESS)
-    parser.add_argument("--compile", action="store_true", help=argparse.SUPPRESS)
-    parser.add_argument("--measure-gpu", action="store_true", help=argparse.SUPPRESS)
+    parser.add_argument("--compile", action="store_true", help="torch compiles the layers of ours")
     a = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
-    if a.contestant or a.measure_gpu:
-        print(json.dumps(measure(a.contestant, a) if a.contestant else measure_gpu(a)))
+    if a.contestant:
+        print(json.dumps(measure(a.contestant, a)))
         return
     table = in_turn if a.in_turn else partial(survey if a.device == "cuda" else compete, argv=sys.argv[1:])
     for line in table(a):

@@ -26,18 +26,24 @@ from musicssl.artefacts import RaggedWriter
 from musicssl.config.catalogue import Catalogue
 from musicssl.config.load import load
 from musicssl.config.recipes import build_kind
+from musicssl.runtime import seed_everything
 from musicssl.training.batches import Batches, MicroBatch, Plan, plan, prefetch
 from musicssl.training.data import Clips
 from musicssl.training.distributed import World
+from musicssl.training.report import Report
 from musicssl.training.trainer import Trainer
 
-CPU = torch.device("cpu")
 LOADED = 64  # updates that the loader alone is timed on
 PAPER = {"hubert": "hubert-k2000-mfcc39", "data2vec": "music2vec-vanilla"}
 Step = Callable[[], Any]
 
 
 # ---------------------------------------------------------------- the work
+
+
+def paper_recipe(paradigm: str) -> Any:
+    """Return the paper's recipe."""
+    return build_kind(Catalogue(load()[0]).entry("models", PAPER[paradigm]))
 
 
 def recipe(paradigm: str, a: argparse.Namespace) -> Any:
@@ -54,7 +60,10 @@ def operations(entry: Any) -> float:
 
 
 def batch(entry: Any, a: argparse.Namespace) -> MicroBatch:
-    """Return noise, a mask as the recipe draws it, and labels; the same for every contestant."""
+    """Return noise, a mask as the recipe draws it, and labels; the same for every contestant.
+
+    Nobody drops layers: the shortest step would be the one that dropped most.
+    """
     torch.manual_seed(0)
     wave = 0.1 * torch.randn(a.clips, round(a.clip_s * SAMPLE_RATE_HZ))
     frames = num_frames(wave.shape[1])
@@ -67,30 +76,39 @@ def batch(entry: Any, a: argparse.Namespace) -> MicroBatch:
     )
 
 
-def ours(paradigm: str, a: argparse.Namespace, device: torch.device = CPU) -> tuple[Trainer, Step]:
-    """Return the trainer and one update of it, as the loop does it."""
-    entry = recipe(paradigm, a)
+def ours(paradigm: str, a: argparse.Namespace) -> tuple[Trainer, Step]:
+    """Return the trainer and one update of it, as the loop does it: its numbers are read one update later."""
+    entry, device = recipe(paradigm, a), torch.device(a.device)
     micro = batch(entry, a)
+    micro = micro.pin() if device.type == "cuda" else micro
     sizes = Plan(micro.wave.shape[1], a.clips, a.clips, a.clips)
-    torch.manual_seed(0)
+    seed_everything(0)
+    torch.utils.deterministic.fill_uninitialized_memory = False
     objective = models.build_objective(entry, a.clusters if paradigm == "hubert" else None).to(device)
+    if a.compile:
+        objective.compile_layers()
     trainer = Trainer(entry, objective, SimpleNamespace(sizes=sizes, num_valid_micro=0), World(0, 1, device))
     updates = iter(range(40_000, 400_000))  # after the warm-up
+    unseen: list[Report] = []
 
     def step() -> None:
-        trainer.step(next(updates), iter([micro]), stop=False).wait()
+        unseen.append(trainer.step(next(updates), iter([micro]), stop=False))
+        if len(unseen) > 1:
+            unseen.pop(0).wait()
 
     return trainer, step
 
 
-def loop(model: nn.Module, loss: Callable[[], Tensor]) -> Step:
-    """Return forward, backward and AdamW of a peer."""
-    model.train()
+def loop(model: nn.Module, loss: Callable[[], Tensor], a: argparse.Namespace) -> Step:
+    """Return forward, backward and AdamW of a peer, in bf16 on a GPU."""
+    model.to(a.device).train()
     optimizer = torch.optim.AdamW(model.parameters(), lr=5e-4, betas=(0.9, 0.98), eps=1e-6, weight_decay=0.01)
 
     def step() -> None:
         optimizer.zero_grad()
-        loss().backward()
+        with torch.autocast(a.device, torch.bfloat16, enabled=a.device == "cuda"):
+            value = loss()
+        value.backward()
         nn.utils.clip_grad_norm_(model.parameters(), 10.0)
         optimizer.step()
 
@@ -111,7 +129,7 @@ def ours_data2vec(a: argparse.Namespace) -> Step:
 def ours_data2vec_without_teacher(a: argparse.Namespace) -> Step:
     trainer, step = ours("data2vec", a)
     teacher = trainer.objective.teacher
-    teacher.targets = lambda hidden, top_k, run: torch.randn(hidden.shape)
+    teacher.targets = lambda hidden, top_k, run: torch.randn(hidden.shape, device=hidden.device)
     teacher.follow = lambda encoder, decay: None
     return step
 
@@ -119,9 +137,9 @@ def ours_data2vec_without_teacher(a: argparse.Namespace) -> Step:
 def transformers_hubert(a: argparse.Namespace) -> Step:
     """HubertModel with our masks, and logits of masked frames by ``F.cosine_similarity``'s matrix form."""
     entry = recipe("hubert", a)
-    data = batch(entry, a)
+    data = batch(entry, a).to(torch.device(a.device))
     model = nn.ModuleDict({"encoder": models.build_encoder(entry), "project": nn.Linear(768, entry.codebook_dim)})
-    model.encoder.config.apply_spec_augment = True  # or the given mask is ignored
+    model.encoder.config.update({"apply_spec_augment": True, "layerdrop": 0.0})  # or the given mask is ignored
     model.codes = nn.Parameter(torch.rand(a.clusters, entry.codebook_dim))
 
     def loss() -> Tensor:
@@ -130,50 +148,49 @@ def transformers_hubert(a: argparse.Namespace) -> Step:
         logits = F.normalize(projected, dim=-1) @ F.normalize(model.codes, dim=-1).T / 0.1
         return F.cross_entropy(logits, data.labels[data.mask])
 
-    return loop(model, loss)
+    return loop(model, loss, a)
 
 
 def torchaudio_hubert(a: argparse.Namespace) -> Step:
     """hubert_pretrain_base; it draws its own masks of the same law, and its logits are fairseq's."""
     import torchaudio
 
-    data = batch(recipe("hubert", a), a)
-    model = torchaudio.models.hubert_pretrain_base(num_classes=a.clusters)
-    lengths = torch.full((a.clips,), data.wave.shape[1])
+    data = batch(recipe("hubert", a), a).to(torch.device(a.device))
+    model = torchaudio.models.hubert_pretrain_base(num_classes=a.clusters, encoder_layer_drop=0.0)
+    lengths = torch.full((a.clips,), data.wave.shape[1], device=a.device)
 
     def loss() -> Tensor:
         masked, _, penalty = model(data.wave, data.labels, lengths)
-        targets = torch.zeros(len(masked), dtype=torch.long)
+        targets = torch.zeros(len(masked), dtype=torch.long, device=a.device)
         return F.cross_entropy(masked, targets, reduction="sum") / len(masked) + 10 * penalty
 
-    return loop(model, loss)
+    return loop(model, loss, a)
 
 
 def s3prl_hubert(a: argparse.Namespace) -> Step:
     """s3prl's port of fairseq's model, settings of hubert_base_librispeech.yaml."""
     from s3prl.upstream.hubert.hubert_model import HubertConfig, HubertModel, HubertPretrainingConfig
 
-    data = batch(recipe("hubert", a), a)
+    data = batch(recipe("hubert", a), a).to(torch.device(a.device))
     settings = {"dropout_input": 0.1, "final_dim": 256, "mask_prob": 0.8, "feature_grad_mult": 0.1, "label_rate": 50}
-    model = HubertModel(
-        HubertConfig(**settings, encoder_layerdrop=0.05), HubertPretrainingConfig(), [range(a.clusters)]
-    )
-    padding = torch.zeros(data.wave.shape, dtype=torch.bool)
+    model = HubertModel(HubertConfig(**settings, encoder_layerdrop=0.0), HubertPretrainingConfig(), [range(a.clusters)])
+    padding = torch.zeros(data.wave.shape, dtype=torch.bool, device=a.device)
 
     def loss() -> Tensor:
         output = model(data.wave, [data.labels], padding)
         logits = model.get_logits(output)[0]
         return F.cross_entropy(logits, logits.new_zeros(len(logits), dtype=torch.long)) + 10 * output["features_pen"]
 
-    return loop(model, loss)
+    return loop(model, loss, a)
 
 
 def transformers_data2vec(a: argparse.Namespace) -> Step:
     """Data2VecAudioModel as the student, a whole copy as the teacher, targets by hooks."""
     entry = recipe("data2vec", a)
-    data = batch(entry, a)
+    data = batch(entry, a).to(torch.device(a.device))
     model = nn.ModuleDict({"encoder": models.build_encoder(entry), "project": nn.Linear(768, 768)})
-    model.encoder.config.apply_spec_augment = True
+    model.encoder.config.update({"apply_spec_augment": True, "layerdrop": 0.0})
+    model.to(a.device)
     teacher = copy.deepcopy(model.encoder).eval().requires_grad_(False)
     outputs: list[Tensor] = []
     for layer in teacher.encoder.layers[-entry.average_top_k :]:
@@ -189,7 +206,7 @@ def transformers_data2vec(a: argparse.Namespace) -> Step:
         hidden = model.encoder(data.wave, mask_time_indices=data.mask).last_hidden_state
         return F.mse_loss(model.project(hidden[data.mask]), targets[data.mask]) * 768**0.5
 
-    return loop(model, loss)
+    return loop(model, loss, a)
 
 
 def loader(a: argparse.Namespace) -> Step:
@@ -214,8 +231,9 @@ def loader(a: argparse.Namespace) -> Step:
 
 
 def matmul(a: argparse.Namespace) -> Step:
-    """2048 x 2048 float32 products, 17 GFLOP each."""
-    left, right = torch.randn(2, 2048, 2048)
+    """The device's bare products: 2048 x 2048 in float32, 17 GFLOP each; on a GPU 8192 x 8192 in bf16."""
+    size, dtype = (8192, torch.bfloat16) if a.device == "cuda" else (2048, torch.float32)
+    left, right = torch.randn(2, size, size, device=a.device, dtype=dtype)
     return lambda: left @ right
 
 
