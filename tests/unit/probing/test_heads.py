@@ -160,15 +160,26 @@ def test_rates_halve_replicas_stop_and_the_best_epoch_is_kept():
         torch.testing.assert_close(kept[1], first[1])
 
 
-def test_patience_counts_epochs_without_a_better_score():
-    patience = fitting.Patience([1.0, 1.0], protocol(plateau_patience=2, stop_patience=5))
-    finite, rates = np.array([True, True]), []
-    for better in [(True, True), (False, True), (False, False), (False, False), (False, True)]:
-        patience.after_epoch(np.array(better), finite)
-        rates.append(patience.rates.tolist())
-    assert rates == [[1, 1], [1, 1], [0.5, 1], [0.5, 0.5], [0.25, 0.5]]
-    assert patience.after_epoch(np.array([False, False]), finite).tolist() == [1]
-    assert patience.alive.tolist() == [1]
+def test_rates_fall_as_torchs_scheduler_lets_them_and_training_ends_after_its_patience():
+    """Two replicas whose scores stand still at different times, beside ReduceLROnPlateau."""
+    recipe = protocol(plateau_patience=2, stop_patience=8)
+    scores = np.array([[1, 1], [0, 2], [0, 2], [0, 0], [0, 0], [0, 3], [1, 0], [0, 0], [0, 4]], float)
+    patience, best, stopped = fitting.Patience([1.0, 1.0], recipe), np.full(2, -np.inf), []
+    parameters = [torch.optim.SGD([torch.zeros(1)], lr=1.0) for _ in range(2)]
+    options = {"mode": "max", "factor": 0.5, "patience": 2, "threshold": 0.0}
+    schedulers = [torch.optim.lr_scheduler.ReduceLROnPlateau(one, **options) for one in parameters]
+    for epoch, row in enumerate(scores):
+        alive = patience.alive
+        better = row[alive] > best[alive]
+        patience.after_epoch(better, np.ones(len(alive), bool))
+        best = np.maximum(best, row)
+        for scheduler, score in zip(schedulers, row):
+            scheduler.step(score)
+        expected = [one.param_groups[0]["lr"] for one in parameters]
+        assert patience.rates.tolist() == [expected[r] for r in patience.alive]
+        stopped += [epoch] * (len(alive) - len(patience.alive))
+    assert expected == [0.25, 0.5]
+    assert (stopped, patience.alive.tolist()) == ([8], [1])  # eight epochs after the first, its best
 
 
 def test_the_best_learning_rate_of_each_seed_is_chosen():

@@ -1,11 +1,11 @@
 """Training of all replicas of a task at once: batches, plateau, early stopping, the best epoch's weights.
 
-After each epoch every replica is scored on validation. ``plateau_patience`` epochs without a better score halve its
-learning rate (and again after as many more), ``stop_patience`` end its training; the weights of its best epoch are
-kept. Replicas that have ended leave the program. Batches hold items, so an item with many windows brings all of them
-and each window counts once (MARBLE v1). All replicas see the same batches, shuffled and cropped by one fixed seed, so
-that each state is read once an epoch however many replicas there are: seeds differ in initial weights and dropout, and
-learning rates are compared on common random numbers.
+After each epoch every replica is scored on validation. More than ``plateau_patience`` epochs without a better score
+halve its learning rate (torch's ReduceLROnPlateau), ``stop_patience`` end its training; the weights of its best epoch
+are kept. Replicas that have ended leave the program. Batches hold items, so an item with many windows brings all of
+them and each window counts once (MARBLE v1). All replicas see the same batches, shuffled and cropped by one fixed
+seed, so that each state is read once an epoch however many replicas there are: seeds differ in initial weights and
+dropout, and learning rates are compared on common random numbers.
 
 Axes: R replicas, M rows.
 """
@@ -127,7 +127,7 @@ class Patience:
         """Halve rates, end replicas, and return the positions of those that go on."""
         self.since_best = np.where(better, 0, self.since_best + 1)
         self.since_cut = np.where(better, 0, self.since_cut + 1)
-        cut = self.since_cut >= self.protocol.plateau_patience
+        cut = self.since_cut > self.protocol.plateau_patience
         self.rates, self.since_cut = np.where(cut, self.rates / 2, self.rates), np.where(cut, 0, self.since_cut)
         on = np.flatnonzero((self.since_best < self.protocol.stop_patience) & finite)
         self.alive, self.rates = self.alive[on], self.rates[on]
