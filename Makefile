@@ -53,8 +53,14 @@ demo: $(READY)
 	  --set-threads pretrain=1 fit_kmeans=1 --quiet rules $(SELECT) $(ARGS)
 	@echo "report: $(CURDIR)/results/miniature/report/index.html"
 
+# Small tests side by side, a file each; then the whole runs, which take both cores themselves.
 test: $(READY)
+ifeq ($(ARGS),)
+	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m pytest -m "not slow" --numprocesses 2 --dist loadfile
+	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m pytest -m slow
+else
 	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m pytest $(ARGS)
+endif
 
 lint: $(READY)
 	$(BIN)/ruff check .
