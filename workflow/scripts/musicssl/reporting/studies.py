@@ -20,6 +20,7 @@ PLOT_KEY = (
 )
 METRIC_NAMES = {
     "accuracy": "accuracy",
+    "accuracy_recording": "accuracy, recordings",
     "roc_auc": "ROC-AUC",
     "ap": "AP",
     "r2_valence": "R² valence",
