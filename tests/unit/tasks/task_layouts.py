@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -20,6 +21,15 @@ def put(path: Path, content: str | bytes = b"some bytes") -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(content.encode("utf-8") if isinstance(content, str) else content)
     return path
+
+
+@contextlib.contextmanager
+def added(path: Path, line: str) -> Iterator[None]:
+    """Let a table have one line more at its end, for a while."""
+    text = path.read_text()
+    path.write_text(f"{text}{line}\n")
+    yield
+    path.write_text(text)
 
 
 def put_wav(path: Path, duration_s: float) -> Path:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from task_layouts import put, write_emomusic
+from task_layouts import added, put, write_emomusic
 
 from musicssl.runtime import UserError
 from musicssl.tasks import base, emomusic
@@ -107,17 +107,15 @@ def test_damaged_tables_are_refused(root):
 
 
 def test_a_song_twice_is_refused_with_both_rows(root):
-    info, static = root / "songs_info.csv", root / "static_annotations.csv"
-    table = info.read_text()
-    info.write_text(table + '17,17.mp3,"Golf"," A, Song",1.3,2.15,Jazz,evaluation\n')
-    with pytest.raises(
-        UserError, match=r"songs_info.csv: row 6, column song_id: found '17', which row 4 describes alr"
+    for name, line, told in (
+        ("songs_info.csv", '17,17.mp3,"Golf"," A, Song",1.3,2.15,Jazz,evaluation', "found '17', which row 4 describes"),
+        ("static_annotations.csv", "3,8.0,1.1,2.0,1.4", "found '3', which row 3 describes"),
     ):
-        read(root)
-    info.write_text(table)
-    static.write_text(static.read_text() + "3,8.0,1.1,2.0,1.4\n")
-    with pytest.raises(UserError, match=r"static_annotations.csv: row 6, column song_id: found '3', which row 3 descr"):
-        read(root)
+        with (
+            added(root / name, line),
+            pytest.raises(UserError, match=rf"{name}: row 6, column song_id: {told} already"),
+        ):
+            read(root)
 
 
 def test_one_value_everywhere_cannot_be_standardised(root):

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import mir_eval
 import pytest
-from task_layouts import put, put_wav, write_giantsteps
+from task_layouts import added, put, put_wav, write_giantsteps
 
 from musicssl.runtime import UserError
 from musicssl.tasks import base, giantsteps, read_dataset
@@ -166,19 +166,17 @@ def test_one_song_in_both_sets_is_refused(root):
 
 
 def test_one_song_twice_is_refused_with_both_rows(root):
-    annotations, metadata = (
-        root / MTG / "annotations" / f"{name}.txt" for name in ("annotations", "beatport_metadata")
-    )
-    text = annotations.read_text()
-    annotations.write_text(text + "5061\tD minor\t2\n")
-    with pytest.raises(
-        UserError, match=r"annotations.txt: row 8: '5061#0' is listed a second time, .*txt: row 3, expe"
+    for name, line, told in (
+        ("annotations.txt", "5061\tD minor\t2", r"row 8: '5061#0' is listed a second time, .*txt: row 3, expected"),
+        (
+            "beatport_metadata.txt",
+            "5061\tGolf\tA\tMix\tLabel\ttechno",
+            "row 8, column ID: found '5061', which row 3 describes already",
+        ),
     ):
-        read(root)
-    annotations.write_text(text)
-    metadata.write_text(metadata.read_text() + "5061\tGolf\tA\tMix\tLabel\ttechno\n")
-    with pytest.raises(UserError, match=r"metadata.txt: row 8, column ID: found '5061', which row 3 describes already"):
-        read(root)
+        path = root / MTG / "annotations" / name
+        with added(path, line), pytest.raises(UserError, match=f"{name}: {told}"):
+            read(root)
 
 
 def test_a_stray_quote_swallows_no_rows(root):

@@ -28,6 +28,12 @@ class Size(Protocol):
     pos_conv_depth: int
 
 
+def times(part: float, whole: float) -> int:
+    """Return how often a stretch of time goes into another, 0 where that is no whole number but for rounding."""
+    count = round(whole / part)
+    return count if abs(count * part - whole) <= 1e-6 * whole else 0
+
+
 def num_frames(num_samples: int) -> int:
     """Return how many frames the encoders make of ``num_samples``; frame i sees samples ``[320 i, 320 i + 400)``."""
     return max(0, (num_samples - RECEPTIVE_FIELD) // HOP + 1)

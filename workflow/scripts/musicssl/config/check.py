@@ -14,7 +14,7 @@ from typing import Annotated, Any, get_type_hints
 
 from pydantic import Field, TypeAdapter, ValidationError
 
-from ..arithmetic import HOP
+from ..arithmetic import HOP, times
 from . import recipes
 from .inherit import ConfigError, Path, merge, nearest, resolve
 from .limits import beyond_limits
@@ -268,12 +268,6 @@ def feature_problems(values: dict[str, Any], entries: Entries) -> list[str]:
     return problems
 
 
-def divides(part: float, whole: float) -> bool:
-    """Return whether seconds are a whole multiple of others."""
-    times = round(whole / part)
-    return times >= 1 and abs(whole / part - times) < 1e-6
-
-
 def pretraining_problems(values: dict[str, Any], entries: Entries) -> list[str]:
     """Return what does not fit inside one pre-training recipe."""
     problems = []
@@ -289,11 +283,9 @@ def pretraining_problems(values: dict[str, Any], entries: Entries) -> list[str]:
         problems.append(f"short_crop_s: {short} does not divide crop_s {values['crop_s']} into whole frames")
     crop, group, total, micro = values["crop_s"], batch["group_s"], batch["global_s"], values["micro_batch_s"]
     for key, whole, part in (("group_s", group, crop), ("global_s", total, group)):
-        if not divides(part, whole):
+        if not times(part, whole):
             problems.append(f"batch.{key}: {whole} is not a multiple of {part} s")
-    if micro and not (
-        divides(crop, micro) and divides(micro, total) and (divides(micro, group) or divides(group, micro))
-    ):
+    if micro and not (times(crop, micro) and times(micro, total) and (times(micro, group) or times(group, micro))):
         problems.append(
             f"micro_batch_s: {micro} is no multiple of crop_s {crop} that divides batch.group_s {group} or holds whole "
             f"groups and divides batch.global_s {total}"

@@ -18,7 +18,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from ..arithmetic import HOP, RECEPTIVE_FIELD, SAMPLE_RATE_HZ, num_frames
+from ..arithmetic import HOP, RECEPTIVE_FIELD, SAMPLE_RATE_HZ, num_frames, times
 from ..config.recipes import Data2vec, Hubert
 from ..models import masked_rows, sample_mask
 from ..runtime import UserError
@@ -96,19 +96,18 @@ def shortened(recipe: Hubert | Data2vec, sizes: Plan) -> Plan:
     """Return the division with crops of ``short_crop_s``: as many seconds, groups and micro-batches, more clips."""
     if not recipe.short_updates:
         return sizes
-    times = _quotient("crop_s", recipe.crop_s, "short_crop_s", recipe.short_crop_s)
-    return Plan(sizes.crop // times, sizes.num_clips * times, sizes.group * times, sizes.micro * times)
+    more = _quotient("crop_s", recipe.crop_s, "short_crop_s", recipe.short_crop_s)
+    return Plan(sizes.crop // more, sizes.num_clips * more, sizes.group * more, sizes.micro * more)
 
 
 def _quotient(whole_name: str, whole: float, part_name: str, part: float) -> int:
-    quotient = round(whole / part)
-    if quotient < 1 or abs(quotient * part - whole) > 1e-6 * whole:
-        near = sorted({max(int(whole / part), 1), int(whole / part) + 1})
-        raise UserError(
-            f"{whole_name}: found {whole:g} s, expected a multiple of {part_name} = {part:g} s, "
-            f"such as {' or '.join(f'{times * part:g}' for times in near)}"
-        )
-    return quotient
+    if quotient := times(part, whole):
+        return quotient
+    near = sorted({max(int(whole / part), 1), int(whole / part) + 1})
+    raise UserError(
+        f"{whole_name}: found {whole:g} s, expected a multiple of {part_name} = {part:g} s, "
+        f"such as {' or '.join(f'{count * part:g}' for count in near)}"
+    )
 
 
 @dataclass(frozen=True)

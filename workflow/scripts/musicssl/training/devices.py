@@ -30,7 +30,7 @@ def peak_rate(device: torch.device) -> float | None:
 def precision(recipe: Hubert | Data2vec, device: torch.device) -> str:
     """Return what products are computed in: the recipe's ``bf16`` on a GPU that has it in hardware, else ``fp32``.
 
-    CPUs stay at fp32, in which results are the same on all of them to 1e-5 and on one of them to the bit.
+    CPUs stay at fp32, those with bf16 products too: what comes out should not hang on which one it was.
     """
     has_bf16 = device.type == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False)
     return recipe.precision if has_bf16 else "fp32"
