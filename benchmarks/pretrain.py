@@ -33,10 +33,10 @@ from functools import partial
 import torch
 from pretrain_steps import CONTESTANTS, LOADED, PAPER, operations, ours, paper_recipe, recipe
 
-from musicssl.arithmetic import context_network
 from musicssl.config.catalogue import Catalogue
 from musicssl.config.load import load
 from musicssl.config.recipes import build_kind
+from musicssl.costs.flops import context_network
 from musicssl.runtime import UserError, peak_resident_bytes
 from musicssl.training.batches import plan
 

@@ -21,16 +21,17 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from musicssl import models
-from musicssl.arithmetic import SAMPLE_RATE_HZ, num_frames, train_step
 from musicssl.artefacts import RaggedWriter
 from musicssl.config.catalogue import Catalogue
 from musicssl.config.load import load
 from musicssl.config.recipes import build_kind
+from musicssl.costs.flops import train_step
+from musicssl.geometry import SAMPLE_RATE_HZ, num_frames
 from musicssl.runtime import seed_everything
 from musicssl.training.batches import Batches, MicroBatch, Plan, plan, prefetch
 from musicssl.training.data import Clips
 from musicssl.training.distributed import World
-from musicssl.training.report import Report
+from musicssl.training.reduction import Report
 from musicssl.training.trainer import Trainer
 
 LOADED = 64  # updates that the loader alone is timed on

@@ -46,13 +46,13 @@ from transformers import HubertConfig, HubertModel
 
 from musicssl.artefacts import RaggedShard, RaggedWriter
 from musicssl.config.recipes import Items, Probe, Windows
-from musicssl.models.freeze import FrozenTransformer
+from musicssl.datasets import Item
+from musicssl.models.view import FrozenTransformer
 from musicssl.probing.beats import BeatTracker
 from musicssl.probing.embed import embed
 from musicssl.probing.fit import Training, fit
 from musicssl.probing.heads import Heads, gather, predict
 from musicssl.probing.items import Examples
-from musicssl.tasks import Item
 
 CPU = torch.device("cpu")
 Row = tuple[str, float, float, str]

@@ -24,10 +24,10 @@ import torchaudio.compliance.kaldi
 import torchaudio.functional
 
 from musicssl.artefacts import RaggedShard
-from musicssl.audio.crop import crop_shard
-from musicssl.audio.scan import scan
-from musicssl.cluster.features import extract_shard
 from musicssl.config.recipes import Corpus, MfccFeatures
+from musicssl.corpus.crop import crop_shard
+from musicssl.corpus.scan import scan
+from musicssl.targets.features import extract_shard
 
 RATE = 16000
 TARGET = 0.85  # of decoding and resampling alone

@@ -27,13 +27,13 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "workflow" / "scripts"))
 
 from musicssl.artefacts import RaggedWriter, open_all
-from musicssl.cluster.assign import write_labels
-from musicssl.cluster.blocks import BLOCK_ROWS, Rows, cut
-from musicssl.cluster.executors import open_executor
-from musicssl.cluster.kmeans import fit, lloyd
-from musicssl.cluster.seeding import distinct, seed_centroids
 from musicssl.config.recipes import Labels
 from musicssl.runtime import peak_resident_bytes
+from musicssl.targets.assign import write_labels
+from musicssl.targets.kmeans.blocks import BLOCK_ROWS, Rows, cut
+from musicssl.targets.kmeans.executors import open_executor
+from musicssl.targets.kmeans.lloyd import fit, lloyd
+from musicssl.targets.kmeans.seeding import distinct, seed_centroids
 
 ITERATIONS = 5
 SEED_ROWS = 30_000  # scikit-learn's init_size at batch 10 000
@@ -86,9 +86,9 @@ def extract(folder: Path, hours: float, width: int, music: str, threads: int) ->
 
 def real_clips(width: int, music: str, hours: float, threads: int) -> list[Any]:
     """Return frame vectors of real clips, enough for ``hours`` or all there are (15 minutes through the encoder)."""
-    from musicssl.audio.crop import crop_shard
-    from musicssl.audio.scan import scan
     from musicssl.config.recipes import Corpus
+    from musicssl.corpus.crop import crop_shard
+    from musicssl.corpus.scan import scan
 
     corpus = Corpus(
         root=music, sample_rate_hz=16000, clip_s=CLIP_S, min_clip_s=CLIP_S, min_file_s=1.0, silence_dbfs=-70.0,
@@ -98,8 +98,8 @@ def real_clips(width: int, music: str, hours: float, threads: int) -> list[Any]:
         crop_shard(scan(corpus, threads)[0], corpus, "bench", Path(name, "audio.npy"))
         audio = open_all([Path(name, "audio.npy")])[0]
         if width < 512:
-            from musicssl.audio.decode import to_float32
-            from musicssl.audio.mfcc import mfcc
+            from musicssl.signal.decode import to_float32
+            from musicssl.signal.mfcc import mfcc
 
             return [mfcc(to_float32(audio[i]), width // 3, 23) for i in range(min(len(audio), round(hours * 120)))]
         return layer_six(audio, min(len(audio), 30), threads)
@@ -110,8 +110,8 @@ def layer_six(audio: Any, count: int, threads: int) -> list[Any]:
     import torch
     from transformers import HubertConfig, HubertModel
 
-    from musicssl.audio.decode import to_float32
     from musicssl.models import layer_output
+    from musicssl.signal.decode import to_float32
 
     torch.manual_seed(0)
     torch.set_num_threads(threads)
@@ -173,7 +173,7 @@ class Iterations(logging.Handler):
 
 def fit_ours(folder: Path, k: int, threads: int) -> dict[str, Any]:
     noted = Iterations()
-    logging.getLogger("musicssl.cluster.kmeans").addHandler(noted)
+    logging.getLogger("musicssl.targets.kmeans.lloyd").addHandler(noted)
     with open_executor("threads", threads) as executor:
         (centroids, report), seconds = timed(lambda: fit(load(folder), recipe(k, 1e-3), executor, executor))
     peak = peak_mb()

@@ -11,7 +11,7 @@ sys.path.append(str(Path(workflow.basedir) / "workflow" / "scripts"))
 from musicssl.config.catalogue import Catalogue
 from musicssl.config.check import label_sets
 from musicssl.config.inherit import ConfigError, nearest
-from musicssl.config.plan import corpus_hours, plan
+from musicssl.costs.plan import corpus_hours, plan
 
 try:
     catalogue = Catalogue(config)

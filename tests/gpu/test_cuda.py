@@ -5,10 +5,10 @@ import pytest
 import torch
 
 from musicssl import models
-from musicssl.arithmetic import num_frames
 from musicssl.artefacts import RaggedWriter, read_jsonl
 from musicssl.config.catalogue import Catalogue
 from musicssl.config.recipes import build_kind
+from musicssl.geometry import num_frames
 from musicssl.training import pretrain
 from musicssl.training.batches import Batches, plan
 from musicssl.training.data import Clips

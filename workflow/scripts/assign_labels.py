@@ -13,9 +13,9 @@ def main(snakemake: Any) -> None:
     import numpy as np
 
     from musicssl.artefacts import RaggedShard
-    from musicssl.cluster.assign import write_labels
-    from musicssl.cluster.executors import open_executor
-    from musicssl.cluster.features import extractor
+    from musicssl.targets.assign import write_labels
+    from musicssl.targets.features import extractor
+    from musicssl.targets.kmeans.executors import open_executor
 
     recipe = snakemake.params.recipe
     features = recipe["inputs"]["features"]

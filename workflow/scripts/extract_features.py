@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 from musicssl import runtime
 from musicssl.artefacts import RaggedShard
-from musicssl.cluster.features import extract_shard
+from musicssl.targets.features import extract_shard
 
 if TYPE_CHECKING:
     snakemake: Any

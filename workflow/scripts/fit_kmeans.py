@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 def main(snakemake: Any) -> None:
     """Fit on threads, or on dask workers where the entry's ``cluster`` asks for them."""
-    from musicssl.cluster.job import fit_files, fit_with_srun
+    from musicssl.targets.kmeans.job import fit_files, fit_with_srun
 
     cluster = snakemake.params.place["cluster"]
     job = {

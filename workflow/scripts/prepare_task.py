@@ -3,7 +3,8 @@
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from musicssl import runtime, tasks
+from musicssl import datasets as tasks
+from musicssl import runtime
 from musicssl.config.recipes import Items, build
 
 if TYPE_CHECKING:

@@ -48,7 +48,7 @@ def main() -> None:
         recipe = read_recipe(args.recipe)
         recipe["entry"] |= {name: getattr(args, name) for name in ("log_every", "checkpoint_every", "compile")}
         logger.info("pretrain %s, recipe %s, git %s", recipe["name"], recipe["digest"], runtime.git_revision())
-        from musicssl.training import pretrain  # heavy: only after the log is open
+        from musicssl.training import pretrain
 
         pretrain(recipe, args.audio, args.labels, args.out, args.micro_batch_s or None, args.snapshots, args.gpus)
     except runtime.UserError as error:

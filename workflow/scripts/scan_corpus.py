@@ -3,9 +3,9 @@
 from typing import TYPE_CHECKING, Any
 
 from musicssl import runtime
-from musicssl.audio.listing import enforce_usable, write_files, write_rejected
-from musicssl.audio.scan import scan
 from musicssl.config.recipes import Corpus, build
+from musicssl.corpus.listing import enforce_usable, write_files, write_rejected
+from musicssl.corpus.scan import scan
 
 if TYPE_CHECKING:
     snakemake: Any

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 def main(snakemake: Any) -> None:
     from musicssl.artefacts import open_all, write_json
-    from musicssl.cluster.quality import score_labels
+    from musicssl.targets.quality import score_labels
 
     recipe = snakemake.params.recipe
     corpus = recipe["inputs"]["features"]["inputs"]["corpus"]

@@ -202,7 +202,7 @@ def test_parsing_the_snakefile_loads_nothing_heavy(module: str, root) -> None:
 
 
 def run_config(root, *arguments: str) -> subprocess.CompletedProcess:
-    command = [sys.executable, "-m", "musicssl.config", *arguments]
+    command = [sys.executable, "-m", "musicssl", "config", *arguments]
     return subprocess.run(command, cwd=root / "workflow/scripts", capture_output=True, text=True)
 
 

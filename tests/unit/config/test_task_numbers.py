@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from musicssl import tasks
+from musicssl import datasets as tasks
 from musicssl.config.catalogue import Catalogue
 
 GOLDEN = Path(__file__).parents[2] / "golden" / "protocol.csv"

@@ -5,7 +5,7 @@ import pytest
 import torch
 from golden_models import make_data2vec, make_hubert
 
-from musicssl.arithmetic import num_frames
+from musicssl.geometry import num_frames
 from musicssl.models import build_objective, masked_rows, sample_mask
 
 KINDS = pytest.mark.parametrize(("make", "clusters"), [(make_hubert, 11), (make_data2vec, None)])

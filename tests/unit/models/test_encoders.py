@@ -7,7 +7,7 @@ import torch
 from golden_models import make_data2vec, make_hubert
 from transformers import AutoModel
 
-from musicssl.arithmetic import HOP, RECEPTIVE_FIELD, num_frames
+from musicssl.geometry import HOP, RECEPTIVE_FIELD, num_frames
 from musicssl.models import build_encoder, layer_output
 from musicssl.models.encoders import CLASSES, convolve, states
 from musicssl.runtime import UserError

@@ -10,8 +10,8 @@ from golden_models import GOLDEN, make_data2vec, make_hubert
 
 import musicssl
 from musicssl import models
-from musicssl.arithmetic import num_frames
 from musicssl.config.recipes import ConstantFloor, MfccFloor, Released
+from musicssl.geometry import num_frames
 from musicssl.models import build_objective, export_encoder, frozen
 from musicssl.models.floors import mfcc
 from musicssl.runtime import UserError

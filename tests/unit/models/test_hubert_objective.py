@@ -7,7 +7,7 @@ import pytest
 import torch
 from golden_models import make_hubert
 
-from musicssl.arithmetic import num_frames
+from musicssl.geometry import num_frames
 from musicssl.models import build_objective
 from musicssl.models.encoders import convolve, project, states
 from musicssl.models.fairseq import fairseq_name, load_fairseq

@@ -7,7 +7,7 @@ import torch
 from golden_models import make_data2vec, make_hubert
 
 from musicssl.models import build_objective
-from musicssl.models.blocks import run_layer
+from musicssl.models.cpu.blocks import run_layer
 from musicssl.models.encoders import add_positions, contextualise
 
 

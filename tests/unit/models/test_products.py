@@ -8,9 +8,9 @@ import torch.nn.functional as F
 from golden_models import make_data2vec, make_hubert
 from torch import nn
 
-from musicssl.arithmetic import num_frames
-from musicssl.models.blocks import Dropper, attend, dropped, feed_forward, run_layer
-from musicssl.models.convolutions import feature_rows, grouped_convolution
+from musicssl.geometry import num_frames
+from musicssl.models.cpu.blocks import Dropper, attend, dropped, feed_forward, run_layer
+from musicssl.models.cpu.convolutions import feature_rows, grouped_convolution
 from musicssl.models.encoders import build_encoder
 
 
@@ -29,7 +29,7 @@ def assert_same(ours, theirs):
 @pytest.mark.parametrize("samples", [400, 3000, 8079])
 def test_front_end_is_the_convolutions_one_by_one(make, samples, monkeypatch):
     """Lengths at which the last window is full, part full and nearly full; a wave with a mean; several tiles a clip."""
-    monkeypatch.setattr("musicssl.models.convolutions.TILE", 100)
+    monkeypatch.setattr("musicssl.models.cpu.convolutions.TILE", 100)
     part = build_encoder(make()).double().feature_extractor
     wave = torch.randn(3, samples, dtype=torch.float64) + 0.3
     expected = wave[:, None]
@@ -73,7 +73,7 @@ def test_attention_in_parts_is_attention_at_once(monkeypatch):
     parts = torch.randn(3, 1, 4, 20, 4, requires_grad=True)
     outputs = []
     for together in (20, 170, 400, 801, 1 << 21):  # 4 and 8 rows of a head; one head, two and all
-        monkeypatch.setattr("musicssl.models.blocks.TOGETHER", together)
+        monkeypatch.setattr("musicssl.models.cpu.blocks.TOGETHER", together)
         torch.manual_seed(0)
         out = attend(*parts, 0.1)
         outputs.append((out, *torch.autograd.grad(out.square().sum(), parts)))

@@ -9,8 +9,8 @@ import torch
 
 from musicssl.artefacts import RaggedWriter, write_json
 from musicssl.config.recipes import Probe, Windows
+from musicssl.datasets import Item
 from musicssl.probing.items import Examples, cut_name
-from musicssl.tasks import Item
 
 NUM_STATES, WIDTH = 3, 8
 TONICS = ["C", "Db", "D", "Eb", "E", "F", "Gb", "G", "Ab", "A", "Bb", "B"]

@@ -13,7 +13,7 @@ from musicssl.config.catalogue import Catalogue
 from musicssl.config.recipes import ConstantFloor, Items, MfccFloor, Windows, build_kind
 from musicssl.models import frozen
 from musicssl.models.encoders import build_encoder
-from musicssl.models.freeze import FrozenTransformer
+from musicssl.models.view import FrozenTransformer
 from musicssl.probing import embed as embedding
 from musicssl.probing.embed import embed, normalise, window_bounds
 from musicssl.runtime import UserError

@@ -10,11 +10,11 @@ from probing_kit import CLASSES, examples, protocol, write_task
 
 from musicssl.artefacts import RaggedWriter
 from musicssl.config.recipes import Task, Windows
+from musicssl.datasets import Item
 from musicssl.probing.beats import BeatTracker
 from musicssl.probing.fit import Batches
 from musicssl.probing.items import beat_frames, chosen_layers, chosen_states, cut_name, load_examples, read_items, spans
 from musicssl.runtime import UserError
-from musicssl.tasks import Item
 
 
 def test_beats_mark_the_frame_with_the_nearest_centre_and_its_neighbours():

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from musicssl import tasks
+from musicssl import datasets as tasks
 from musicssl.config.catalogue import Catalogue
 from musicssl.probing.beats import BeatTracker
 from musicssl.probing.metrics import plain

@@ -5,10 +5,10 @@ import numpy as np
 import torch
 from sklearn.metrics import average_precision_score, r2_score, roc_auc_score
 
+from musicssl.datasets import Item
 from musicssl.probing.heads import Heads
 from musicssl.probing.items import Examples
 from musicssl.probing.protocol import validation
-from musicssl.tasks import Item
 
 RATE_HZ, FRAMES = 50.0, 500
 TONICS = ["C", "Db", "D", "Eb", "E", "F", "Gb", "G", "Ab", "A", "Bb", "B"]

@@ -4,11 +4,11 @@ import pytest
 import torch
 import training_kit as kit
 
-from musicssl.arithmetic import num_parameters
 from musicssl.artefacts import read_jsonl
 from musicssl.config.catalogue import Catalogue
 from musicssl.config.load import load
 from musicssl.config.recipes import build_kind
+from musicssl.costs.flops import num_parameters
 
 TRAINED = Catalogue(load()[0]).trained
 

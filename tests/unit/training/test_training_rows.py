@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 import training_kit as kit
 
-from musicssl.arithmetic import train_step
 from musicssl.artefacts import read_jsonl
+from musicssl.costs.flops import train_step
 from musicssl.runtime import UserError
 from musicssl.training import pretrain
 from musicssl.training.batches import Batches, plan

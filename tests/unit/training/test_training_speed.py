@@ -6,7 +6,7 @@ import pytest
 import torch
 import training_kit as kit
 
-from musicssl.arithmetic import train_step
+from musicssl.costs.flops import train_step
 from musicssl.training import speed
 from musicssl.training.devices import peak_rate
 from musicssl.training.distributed import World

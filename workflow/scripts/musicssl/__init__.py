@@ -2,7 +2,6 @@
 
 Rooms import in one direction only (held by ``tests/unit/test_architecture.py``)::
 
-    config, runtime < artefacts < audio, models, tasks < cluster, training, probing < reporting
-
-``miniature`` synthesises data in the datasets' real layouts and stands beside ``audio``.
+    runtime, geometry < config, artefacts, signal < datasets, models, corpus, costs
+        < tasks, targets, training, miniature < probing < reporting < provenance < commands
 """

@@ -14,7 +14,7 @@ from typing import Annotated, Any, get_type_hints
 
 from pydantic import Field, TypeAdapter, ValidationError
 
-from ..arithmetic import HOP, times
+from ..geometry import HOP, times
 from . import recipes
 from .inherit import ConfigError, Path, merge, nearest, resolve
 from .limits import beyond_limits

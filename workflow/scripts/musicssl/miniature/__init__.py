@@ -1,7 +1,7 @@
 """Synthetic music in the layouts of the real data sets, so that the whole workflow runs where there is no data.
 
 Nothing is downloaded: instruments, songs and annotations come from numpy and a seed, and equal seeds give equal
-bytes. The adapters of :mod:`musicssl.tasks` read these folders and the real ones alike.
+bytes. The adapters of :mod:`musicssl.datasets` read these folders and the real ones alike.
 """
 
 from __future__ import annotations

@@ -13,14 +13,14 @@ _HOME = {
     "layer_output": "encoders",
     "Objective": "objective",
     "ObjectiveOutput": "objective",
-    "build_objective": "objective",
+    "build_objective": "build",
     "masked_rows": "objective",
     "export_encoder": "export",
     "load_encoder": "export",
     "trained_encoder": "export",
     "released_encoder": "released",
-    "FrozenEncoder": "freeze",
-    "frozen": "freeze",
+    "FrozenEncoder": "view",
+    "frozen": "view",
 }
 __all__ = sorted(_HOME)
 

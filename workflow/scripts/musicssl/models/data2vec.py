@@ -19,7 +19,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ..config.recipes import Data2vec, Ema
-from .blocks import RunLayer, dropped, run_layer
+from .cpu.blocks import RunLayer, dropped, run_layer
 from .encoders import Encoder, KeepLayers, add_positions, contextualise, convolve, hide, project
 from .objective import Objective, ObjectiveOutput, common_sums, masked_rows, mean_std
 

@@ -20,11 +20,11 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from transformers import Data2VecAudioConfig, Data2VecAudioModel, HubertConfig, HubertModel
 
-from ..arithmetic import CONV_KERNELS, CONV_STRIDES
 from ..config.recipes import Architecture, Data2vec, Hubert
+from ..geometry import CONV_KERNELS, CONV_STRIDES
 from ..runtime import UserError
-from .blocks import RunLayer, autocast_dtype, dropped, run_layer, without_autocast
-from .convolutions import feature_rows, grouped_convolution
+from .cpu.blocks import RunLayer, autocast_dtype, dropped, run_layer, without_autocast
+from .cpu.convolutions import feature_rows, grouped_convolution
 
 Encoder = HubertModel | Data2VecAudioModel
 KeepLayers = Sequence[bool] | npt.NDArray[np.bool_]

@@ -20,9 +20,9 @@ import torch
 from safetensors import SafetensorError
 from transformers import PreTrainedConfig, PreTrainedModel
 
-from ..arithmetic import CONV_KERNELS, CONV_STRIDES, SAMPLE_RATE_HZ
 from ..artefacts import read_json, write_json, write_text
 from ..config.recipes import Data2vec, Hubert, Released
+from ..geometry import CONV_KERNELS, CONV_STRIDES, SAMPLE_RATE_HZ
 from ..runtime import UserError
 from .encoders import CLASSES, Encoder, empty_encoder
 from .objective import Objective

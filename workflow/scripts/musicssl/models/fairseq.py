@@ -18,8 +18,8 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor
 
-from ..arithmetic import CONV_KERNELS
 from ..config.recipes import Architecture
+from ..geometry import CONV_KERNELS
 from ..runtime import UserError
 from .encoders import Encoder, empty_encoder
 

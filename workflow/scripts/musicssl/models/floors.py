@@ -8,8 +8,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from ..arithmetic import HOP, SAMPLE_RATE_HZ, num_frames
 from ..config.recipes import MfccFloor
+from ..geometry import HOP, SAMPLE_RATE_HZ, num_frames
 
 
 class MfccEncoder(nn.Module):

@@ -17,8 +17,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ..config.recipes import Hubert
-from .blocks import dropped, without_autocast
-from .constant_q import NUM_BINS, ConstantQ
+from ..signal.constant_q import NUM_BINS, ConstantQ
+from .cpu.blocks import dropped, without_autocast
 from .encoders import KeepLayers, contextualise, convolve, hide, project
 from .objective import Objective, ObjectiveOutput, common_sums, masked_rows
 

@@ -5,14 +5,14 @@ Statistics leave the objective as sums, so that micro-batches and ranks add up b
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 
 from ..config.recipes import Data2vec, Hubert
-from .blocks import RunLayer, run_layer
+from .cpu.blocks import RunLayer, run_layer
 from .encoders import KeepLayers, build_encoder
 from .masking import count_runs
 
@@ -105,19 +105,3 @@ def mean_std(first: Tensor, second: Tensor, count: float, floor: float) -> float
     """
     variance = (second - first.square() / count) / max(count - 1, 1)
     return float((variance.clamp(min=0) + floor).sqrt().mean())
-
-
-def build_objective(recipe: Hubert | Data2vec, num_clusters: int | Sequence[int] | None) -> Objective:
-    """Return the objective of a recipe, initialised from torch's global generator.
-
-    Args:
-        recipe: what to train.
-        num_clusters: size of the codebook, or of each label set's, for HuBERT; else None.
-    """
-    from .data2vec import Data2vecObjective
-    from .hubert import HubertObjective
-
-    if isinstance(recipe, Data2vec):
-        return Data2vecObjective(recipe)
-    assert num_clusters is not None
-    return HubertObjective(recipe, num_clusters)

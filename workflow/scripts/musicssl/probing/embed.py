@@ -26,13 +26,13 @@ import numpy.typing as npt
 import soundfile
 import torch
 
-from ..arithmetic import RECEPTIVE_FIELD, SAMPLE_RATE_HZ
 from ..artefacts import ResumableWriter
-from ..audio.decode import DecodeError, mono_blocks, require_whole, resampled
 from ..config.recipes import Items, Windows
-from ..models.freeze import FrozenEncoder
+from ..datasets import Item
+from ..geometry import RECEPTIVE_FIELD, SAMPLE_RATE_HZ
+from ..models.view import FrozenEncoder
 from ..runtime import UserError, progress
-from ..tasks import Item
+from ..signal.decode import DecodeError, mono_blocks, require_whole, resampled
 from .items import check_splits, cut_name, read_items
 
 logger = logging.getLogger(__name__)

@@ -18,8 +18,8 @@ from torch import Tensor
 
 from ..artefacts import RaggedShard
 from ..config.recipes import Task, Windows
+from ..datasets import Item
 from ..runtime import UserError
-from ..tasks import Item
 
 logger = logging.getLogger(__name__)
 Ints = npt.NDArray[np.int64]

@@ -129,7 +129,7 @@ def require_defined(targets: npt.ArrayLike, names: Sequence[str], where: str) ->
     if bad:
         raise UserError(
             f"{where}: found {len(bad)} classes with one label only ({', '.join(bad[:8])}), expected positives "
-            "and negatives of each; complete the download (`python -m musicssl.tasks check` says what it lacks)"
+            "and negatives of each; complete the download (`python -m musicssl tasks check` says what it lacks)"
         )
 
 

@@ -184,7 +184,7 @@ def require_monitored(units: Units, where: str) -> None:
     if not (varied.any() if units.kind == "multilabel" else varied.all()):
         raise UserError(
             f"{where}: found one and the same target in all {len(units)} items, expected different ones to choose "
-            "the epoch by; complete the download (`python -m musicssl.tasks check` says what it lacks)"
+            "the epoch by; complete the download (`python -m musicssl tasks check` says what it lacks)"
         )
 
 

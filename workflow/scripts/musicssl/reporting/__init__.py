@@ -6,15 +6,7 @@ Only text comes in (CSV, JSON) and only text goes out (CSV, HTML with inline SVG
 from .material import Material, read_benchmarks, read_curves, read_labels, read_studies, read_tasks
 from .page import render
 from .paper import average_score, paper_value
-from .tables import (
-    SUMMARY_COLUMNS,
-    TABLE_COLUMNS,
-    branch_rows,
-    read_csv,
-    read_metrics,
-    study_rows,
-    write_csv,
-)
+from .tables import SUMMARY_COLUMNS, TABLE_COLUMNS, branch_rows, read_csv, read_metrics, study_rows, write_csv
 
 __all__ = [
     "SUMMARY_COLUMNS",

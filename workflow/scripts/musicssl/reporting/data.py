@@ -14,7 +14,7 @@ SHOWN_ROWS = 200
 SPLITS = ("train", "valid", "test")
 GIB_PER_MB = 1 / 1024
 PLAN_KEY = (
-    "Planned: the cost model of `python -m musicssl.config plan`, core time if there is no GPU, GPU time (at 1e14 "
+    "Planned: the cost model of `python -m musicssl plan`, core time if there is no GPU, GPU time (at 1e14 "
     "operations a second) if there is one. Wall time counts every job as it waited for its neighbours."
 )
 

@@ -18,8 +18,8 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from ..arithmetic import HOP, RECEPTIVE_FIELD, SAMPLE_RATE_HZ, num_frames, times
 from ..config.recipes import Data2vec, Hubert
+from ..geometry import HOP, RECEPTIVE_FIELD, SAMPLE_RATE_HZ, num_frames, times
 from ..models import masked_rows, sample_mask
 from ..runtime import UserError
 from .data import Clips

@@ -14,8 +14,8 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from ..arithmetic import SAMPLE_RATE_HZ
 from ..artefacts import RaggedShard
+from ..geometry import SAMPLE_RATE_HZ
 from ..runtime import UserError
 from .labels import LabelSet, expect
 

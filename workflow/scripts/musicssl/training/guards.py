@@ -7,7 +7,7 @@ from typing import Any
 
 from ..config.recipes import Data2vec, Hubert
 from ..runtime import UserError
-from .report import Report
+from .reduction import Report
 
 COLLAPSED = (
     "the teacher has collapsed",

@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from ..arithmetic import HOP, RECEPTIVE_FIELD, SAMPLE_RATE_HZ
 from ..artefacts import RaggedShard
+from ..geometry import HOP, RECEPTIVE_FIELD, SAMPLE_RATE_HZ
 from ..runtime import UserError
 
 

@@ -19,7 +19,7 @@ from .board import Board
 from .checkpoint import ResumeStates
 from .guards import Guard
 from .journal import Journal
-from .report import Report
+from .reduction import Report
 from .signals import StopRequest
 from .speed import Meter
 from .trainer import Trainer

@@ -8,8 +8,8 @@ from typing import Any
 
 import torch
 
-from ..arithmetic import train_step
 from ..config.recipes import Data2vec, Hubert
+from ..costs.flops import train_step
 from ..runtime import peak_resident_bytes
 from .devices import peak_rate
 from .distributed import World

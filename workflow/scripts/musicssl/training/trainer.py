@@ -20,7 +20,7 @@ from .batches import Batches, MicroBatch, prefetch
 from .devices import precision
 from .distributed import World
 from .optimizer import FlatGradients, adamw
-from .report import Report, Sums
+from .reduction import Report, Sums
 from .schedule import learning_rate
 
 

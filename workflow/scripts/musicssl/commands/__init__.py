@@ -1,0 +1,1 @@
+"""Command line: ``python -m musicssl`` and what its sub-commands do."""
