@@ -6,8 +6,9 @@ rule scan_corpus:
     input:
         written=corpus_source,
     output:
-        files=ensure("<results>/audio/{corpus}/files.csv", non_empty=True),
-        quarantine="<results>/audio/{corpus}/scan-quarantine.csv",
+        files=ensure("<results>/audio/{corpus}/listing/files.csv", non_empty=True),
+        quarantine="<results>/audio/{corpus}/listing/quarantine.csv",
+        recipe="<results>/audio/{corpus}/listing/recipe.json",
     log:
         "<logs>/scan_corpus/{corpus}.log",
     benchmark:
@@ -26,10 +27,11 @@ rule scan_corpus:
 rule crop_audio:
     "Decode the files of one shard, resample, cut into clips, store as int16."
     input:
-        files="<results>/audio/{corpus}/files.csv",
+        files="<results>/audio/{corpus}/listing/files.csv",
     output:
         audio=ensure("<results>/audio/{corpus}/shards/{shard}.npy", non_empty=True),
         index=ensure("<results>/audio/{corpus}/shards/{shard}.json", non_empty=True),
+        recipe="<results>/audio/{corpus}/shards/{shard}.recipe.json",
     log:
         "<logs>/crop_audio/{corpus}/{shard}.log",
     benchmark:
@@ -47,8 +49,8 @@ rule crop_audio:
 rule index_corpus:
     "Sum up all shards and everything set aside; stop if too little is usable."
     input:
-        files="<results>/audio/{corpus}/files.csv",
-        quarantine="<results>/audio/{corpus}/scan-quarantine.csv",
+        files="<results>/audio/{corpus}/listing/files.csv",
+        quarantine="<results>/audio/{corpus}/listing/quarantine.csv",
         shards=shards("<results>/audio/{corpus}/shards"),
     output:
         manifest=report(
@@ -63,6 +65,7 @@ rule index_corpus:
             category="Corpus",
             labels={"corpus": "{corpus}"},
         ),
+        recipe="<results>/audio/{corpus}/recipe.json",
     log:
         "<logs>/index_corpus/{corpus}.log",
     conda:

@@ -4,13 +4,13 @@ import re
 import sys
 from dataclasses import asdict
 from pathlib import Path
-from shlex import quote
 
 sys.path.append(str(Path(workflow.basedir) / "workflow" / "scripts"))
 
 from musicssl.config.catalogue import Catalogue
 from musicssl.config.check import label_sets
-from musicssl.config.inherit import ConfigError, nearest
+from musicssl.config.inherit import ConfigError
+from musicssl.config.sources import weight_files
 from musicssl.costs.plan import corpus_hours, plan
 
 try:
@@ -25,7 +25,6 @@ def one_of(names):
 
 
 wildcard_constraints:
-    artefact="(audio|features|labels|models|tasks)/[^.]+",
     corpus=one_of(catalogue.names("corpora")),
     dataset="[a-z0-9-]+",
     features=one_of(catalogue.names("features")),
@@ -46,12 +45,6 @@ def place(noun, key):
     return lambda wildcards, input: catalogue.place(noun, wildcards[key])
 
 
-def recipe_beside(wildcards):
-    "Return the recipe that belongs into an artefact's folder."
-    noun, *names = wildcards.artefact.split("/")
-    return catalogue.recipe({"audio": "corpora"}.get(noun, noun), *names)
-
-
 def synthetic(part):
     "Return the file that says one part of the miniature's data is complete."
     return f"{catalogue.miniature.get('root', '<results>/data')}/{part}/written.json"
@@ -59,8 +52,8 @@ def synthetic(part):
 
 def written(root):
     "Return that file for a root inside the miniature; else nothing."
-    base = catalogue.miniature.get("root")
-    return [synthetic(Path(root).name)] if base and Path(root).parent == Path(base) else []
+    part = catalogue.synthetic_part(root)
+    return [synthetic(part)] if part else []
 
 
 def corpus_source(wildcards):
@@ -104,32 +97,26 @@ def model_encoder(wildcards):
 
 
 def pretrain_audio(wildcards):
-    "Return the corpus shards a model trains on; an untrained twin needs none."
-    entry = catalogue.entry("models", wildcards.model)
-    if not entry["updates"]:
-        return []
-    return [f"<results>/audio/{entry['corpus']}/shards/{shard}.npy" for shard in catalogue.shards(entry["corpus"])]
+    "Return the corpus shards a model trains on."
+    corpus = catalogue.entry("models", wildcards.model)["corpus"]
+    return [f"<results>/audio/{corpus}/shards/{shard}.npy" for shard in catalogue.shards(corpus)]
 
 
 def pretrain_labels(wildcards):
-    "Return the label shards a HuBERT trains on."
+    "Return the label shards a HuBERT trains on, one label set after the other."
     entry = catalogue.entry("models", wildcards.model)
-    if not entry["updates"]:
-        return []
     folders = [f"<results>/labels/{labels}/{entry['corpus']}" for labels in label_sets(entry)]
     return [f"{folder}/{shard}.npy" for folder in folders for shard in catalogue.shards(entry["corpus"])]
 
 
-def pretrain_data(wildcards, input, resources):
-    "Return a model's shards, how often it logs and saves, what it keeps, and a node's GPUs, as options of pretrain.py."
-    shards = {"--audio": input.get("audio"), "--labels": input.get("labels")}
-    options = {
-        option: dict.fromkeys(str(Path(file).parent) for file in files or []) for option, files in shards.items()
-    }
-    options |= {f"--{key.replace('_', '-')}": [str(n)] for key, n in catalogue.place("models", wildcards.model).items()}
-    options["--gpus"] = [str(resources.gpu // resources.nodes)]
-    options["--snapshots"] = [str(n) for n in catalogue.kept_updates(wildcards.model)]
-    return " ".join(" ".join([option, *map(quote, values)]) for option, values in options.items() if values)
+def kept_updates(wildcards, input):
+    "Return the updates whose encoders a training keeps; as with `place`, other ones repeat no training."
+    return catalogue.kept_updates(wildcards.model)
+
+
+def released_weights(wildcards):
+    "Return the files of weights that lie on this machine; none for a name on the hub."
+    return list(map(str, weight_files(catalogue.entry("models", wildcards.model)["source"])))
 
 
 def dataset_tables(wildcards):
@@ -159,27 +146,6 @@ def licence(wildcards, input):
     "Return the licence of the audio that a model was trained on; as with `place`, another one repeats no export."
     corpus = catalogue.entry("models", catalogue.run_of(wildcards.model))["corpus"]
     return catalogue.place("corpora", corpus)["licence"]
-
-
-# torchrun passes on what it is told to; by itself SIGUSR1, Slurm's warning, would end it and lose the update.
-TORCHRUN = "torchrun --signals-to-handle SIGTERM,SIGINT,SIGHUP,SIGQUIT,SIGUSR1 --shutdown-timeout 240"
-
-
-def pretrain_launch(wildcards, input, threads, resources):
-    """Return how one training is started: a process a GPU, the threads of a node shared among its processes.
-
-    With `mpi` in the resources it is a step of its own in an allocation of Slurm's, one torchrun a node, which meet on
-    the first: Slurm warns steps, and Snakemake, which knows no warning, must not be in the one that is warned.
-    """
-    nodes, processes = resources.nodes, max(1, resources.gpu // resources.nodes)
-    share = f"OMP_NUM_THREADS={max(1, threads // processes)}"
-    if not resources.get("mpi"):
-        return f"{share} {TORCHRUN} --standalone --nproc-per-node {processes}"
-    meeting = (
-        "--rdzv-backend c10d --rdzv-id $SLURM_JOB_ID --rdzv-endpoint $(hostname):$((20000 + SLURM_JOB_ID % 20000))"
-    )
-    step = f"{resources.mpi} --nodes {nodes} --ntasks {nodes} --ntasks-per-node 1 --cpus-per-task {threads}"
-    return f"{share} {step} {TORCHRUN} --nnodes {nodes} --nproc-per-node {processes} {meeting}"
 
 
 def probe_files(models, tasks):

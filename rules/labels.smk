@@ -12,6 +12,7 @@ rule extract_features:
     output:
         features=ensure("<results>/features/{features}/{corpus}/{shard}.npy", non_empty=True),
         index=ensure("<results>/features/{features}/{corpus}/{shard}.json", non_empty=True),
+        recipe="<results>/features/{features}/{corpus}/{shard}.recipe.json",
     log:
         "<logs>/extract_features/{features}/{corpus}/{shard}.log",
     benchmark:
@@ -42,6 +43,7 @@ rule fit_kmeans:
             category="Labels",
             labels={"labels": "{labels}", "corpus": "{corpus}"},
         ),
+        recipe="<results>/labels/{labels}/{corpus}/recipe.json",
     log:
         "<logs>/fit_kmeans/{labels}/{corpus}.log",
     benchmark:
@@ -68,6 +70,7 @@ rule assign_labels:
     output:
         labels=ensure("<results>/labels/{labels}/{corpus}/{shard}.npy", non_empty=True),
         index=ensure("<results>/labels/{labels}/{corpus}/{shard}.json", non_empty=True),
+        recipe="<results>/labels/{labels}/{corpus}/{shard}.recipe.json",
     log:
         "<logs>/assign_labels/{labels}/{corpus}/{shard}.log",
     benchmark:
@@ -95,6 +98,7 @@ rule score_labels:
             category="Labels",
             labels={"labels": "{labels}", "corpus": "{corpus}"},
         ),
+        recipe="<results>/labels/{labels}/{corpus}/quality.recipe.json",
     log:
         "<logs>/score_labels/{labels}/{corpus}.log",
     benchmark:

@@ -2,9 +2,10 @@
 
 
 rule synthesize_corpus:
-    "Synthesise the pre-training corpus of the miniature."
+    "Synthesize the pre-training corpus of the miniature."
     output:
         written=synthetic("corpus"),
+        recipe=subpath(synthetic("corpus"), with_suffix=".recipe.json"),
     log:
         "<logs>/synthesize_corpus.log",
     benchmark:
@@ -19,9 +20,10 @@ rule synthesize_corpus:
 
 
 rule synthesize_dataset:
-    "Synthesise one task's dataset of the miniature, in its real layout."
+    "Synthesize one task's dataset of the miniature, in its real layout."
     output:
         written=synthetic("{dataset}"),
+        recipe=subpath(synthetic("{dataset}"), with_suffix=".recipe.json"),
     log:
         "<logs>/synthesize_dataset/{dataset}.log",
     benchmark:

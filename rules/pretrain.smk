@@ -1,27 +1,9 @@
 """Encoders: results/models/{model}/. One entry of the models table is one branch."""
 
 
-rule write_recipe:
-    "Write the resolved recipe of an artefact beside it."
-    output:
-        recipe="<results>/{artefact}/recipe.json",
-    log:
-        "<logs>/write_recipe/{artefact}.log",
-    priority: 10
-    localrule: True
-    conda:
-        "../envs/controller.yaml"
-    params:
-        recipe=recipe_beside,
-    script:
-        "../workflow/scripts/write_recipe.py"
-
-
 rule pretrain:
     "Train one encoder; killed, it goes on from its last checkpoint."
     input:
-        script=ancient("workflow/scripts/pretrain.py"),
-        recipe="<results>/models/{model}/recipe.json",
         audio=pretrain_audio,
         labels=pretrain_labels,
     output:
@@ -32,13 +14,13 @@ rule pretrain:
             category="Pre-training",
             labels={"model": "{model}"},
         ),
-        speed="<results>/models/{model}/speed.jsonl",
+        recipe="<results>/models/{model}/recipe.json",
     log:
         "<logs>/pretrain/{model}.log",
     benchmark:
         "<benchmarks>/pretrain/{model}.jsonl"
     wildcard_constraints:
-        model=one_of(name for name in catalogue.encoders if name in catalogue.trained + catalogue.floors),
+        model=one_of(catalogue.trained),
     priority: 10
     conda:
         "../envs/train.yaml"
@@ -47,17 +29,37 @@ rule pretrain:
         gpu=0,
         nodes=1,
     params:
-        data=pretrain_data,
-        launch=pretrain_launch,
-    shell:
-        "{params.launch} {input.script:q} --recipe {input.recipe:q} {params.data}"
-        " --out $(dirname {output.checkpoint:q}) --log-file {log:q}"
+        recipe=recipe("models", "model"),
+        place=place("models", "model"),
+        snapshots=kept_updates,
+    script:
+        "../workflow/scripts/pretrain.py"
+
+
+rule build_untrained:
+    "Export the initial weights of a model as an encoder of its own."
+    output:
+        config="<results>/models/{model}/encoder/config.json",
+        weights=ensure("<results>/models/{model}/encoder/model.safetensors", non_empty=True),
+        preprocessor="<results>/models/{model}/encoder/preprocessor_config.json",
+        card="<results>/models/{model}/encoder/README.md",
+        recipe="<results>/models/{model}/encoder/recipe.json",
+    log:
+        "<logs>/build_untrained/{model}.log",
+    wildcard_constraints:
+        model=one_of(catalogue.of_kind("untrained")),
+    priority: 10
+    conda:
+        "../envs/train.yaml"
+    params:
+        recipe=recipe("models", "model"),
+    script:
+        "../workflow/scripts/build_untrained.py"
 
 
 rule export_model:
     "Export a trained encoder as a Hugging Face folder."
     input:
-        recipe="<results>/models/{model}/recipe.json",
         checkpoint=training_run("checkpoint.pt"),
         metrics=training_run("metrics.jsonl"),
     output:
@@ -70,12 +72,11 @@ rule export_model:
             category="Pre-training",
             labels={"model": "{model}"},
         ),
+        recipe="<results>/models/{model}/encoder/recipe.json",
     log:
         "<logs>/export_model/{model}.log",
     wildcard_constraints:
-        model=one_of(
-            name for name in catalogue.encoders if name in catalogue.trained + catalogue.snapshots + catalogue.floors
-        ),
+        model=one_of(catalogue.trained + catalogue.snapshots),
     priority: 10
     conda:
         "../envs/train.yaml"
@@ -87,20 +88,19 @@ rule export_model:
 
 
 rule import_model:
-    "Bring weights somebody else trained into the same folder layout."
+    "Convert weights somebody else trained into the same folder layout."
+    input:
+        weights=released_weights,
     output:
         config="<results>/models/{model}/encoder/config.json",
         weights=ensure("<results>/models/{model}/encoder/model.safetensors", non_empty=True),
         preprocessor="<results>/models/{model}/encoder/preprocessor_config.json",
         card="<results>/models/{model}/encoder/README.md",
+        recipe="<results>/models/{model}/encoder/recipe.json",
     log:
         "<logs>/import_model/{model}.log",
     wildcard_constraints:
-        model=one_of(
-            name
-            for name in catalogue.encoders
-            if name not in catalogue.trained + catalogue.snapshots + catalogue.floors
-        ),
+        model=one_of(catalogue.of_kind("released")),
     conda:
         "../envs/train.yaml"
     params:

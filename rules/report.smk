@@ -4,7 +4,6 @@
 rule tabulate_branch:
     "Tabulate one branch on all its tasks, floors beside every score."
     input:
-        recipe="<results>/models/{model}/recipe.json",
         metrics=lambda wildcards: probe_files([wildcards.model], branch_tasks()),
         floors=branch_floors,
     output:
@@ -83,9 +82,9 @@ rule write_config:
     conda:
         "../envs/controller.yaml"
     params:
-        recipe=lambda wildcards: config,
+        settings=lambda wildcards: config,
     script:
-        "../workflow/scripts/write_recipe.py"
+        "../workflow/scripts/write_config.py"
 
 
 rule render_report:
@@ -102,8 +101,10 @@ rule render_report:
         recipes=[
             *collect("<results>/audio/{corpus}/recipe.json", corpus=reported_corpora()),
             *label_files("recipe.json", reported_labels()),
-            *collect("<results>/models/{model}/recipe.json", model=reported_models()),
-            *collect("<results>/tasks/{task}/recipe.json", task=reported_tasks()),
+            *collect(
+                "<results>/models/{model}/encoder/recipe.json",
+                model=[model for model in reported_models() if model in catalogue.encoders],
+            ),
         ],
         rulegraph="<results>/report/rulegraph.dot",
     output:

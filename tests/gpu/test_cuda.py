@@ -9,10 +9,10 @@ from musicssl.artefacts import RaggedWriter, read_jsonl
 from musicssl.config.catalogue import Catalogue
 from musicssl.config.recipes import build_kind
 from musicssl.geometry import num_frames
-from musicssl.training import pretrain
 from musicssl.training.batches import Batches, plan
 from musicssl.training.data import Clips
 from musicssl.training.distributed import World
+from musicssl.training.pretraining import pretrain
 from musicssl.training.trainer import Trainer
 
 pytestmark = [pytest.mark.gpu, pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")]

@@ -10,8 +10,9 @@ ROOT = Path(__file__).resolve().parents[2]
 SCRIPTS = ROOT / "workflow/scripts"
 PACKAGE = SCRIPTS / "musicssl"
 ORDER = (
-    ("runtime", "geometry", "exclusive"),
+    ("runtime", "geometry", "machine", "exclusive"),
     ("config", "artefacts", "signal"),
+    ("job",),
     ("datasets", "models", "corpus", "costs"),
     ("tasks", "targets", "training", "miniature"),
     ("probing",),
@@ -23,7 +24,6 @@ ORDER = (
 LEVEL = {name: level for level, rooms in enumerate(ORDER) for name in rooms}
 SMK = sorted((ROOT / "rules").glob("*.smk"))
 COLLECTIONS = {"all", "all_labels", "all_models", "all_probes", "all_branches"}
-BY_HAND = {"write_config": "write_recipe"}
 
 
 def room(path: Path) -> str:
@@ -93,7 +93,7 @@ def test_every_rule_is_furnished(name: str) -> None:
     assert (ROOT / env[1]).exists()
     scripts = re.findall(r"workflow/scripts/(\w+)\.py", text)
     if scripts:
-        assert scripts == [BY_HAND.get(name, name)]
+        assert scripts == [name]
         assert (SCRIPTS / f"{scripts[0]}.py").exists()
 
 

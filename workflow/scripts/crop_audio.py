@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING, Any
 
-from musicssl import runtime
+from musicssl import job
 from musicssl.config.recipes import Corpus, build
 from musicssl.corpus.crop import crop_shard
 from musicssl.corpus.listing import read_files
@@ -18,4 +18,4 @@ def main(snakemake: Any) -> None:
 
 
 if __name__ == "__main__":
-    runtime.run(main, snakemake)
+    job.run(main, snakemake)

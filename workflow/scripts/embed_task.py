@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from musicssl import runtime
+from musicssl import job, runtime
 from musicssl.artefacts import write_json
 from musicssl.config.recipes import Items, build, build_kind, training_of
 from musicssl.models import frozen
@@ -36,4 +36,4 @@ def main(snakemake: Any) -> None:
 
 
 if __name__ == "__main__":
-    runtime.run(main, snakemake)
+    job.run(main, snakemake)

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from musicssl import runtime
+from musicssl import job
 from musicssl.artefacts import read_jsonl
 from musicssl.config.recipes import build_kind, training_of
 
@@ -35,4 +35,4 @@ def main(snakemake: Any) -> None:
 
 
 if __name__ == "__main__":
-    runtime.run(main, snakemake)
+    job.run(main, snakemake)

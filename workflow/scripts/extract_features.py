@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from musicssl import runtime
+from musicssl import job, runtime
 from musicssl.artefacts import RaggedShard
 from musicssl.targets.features import extract_shard
 
@@ -20,4 +20,4 @@ def main(snakemake: Any) -> None:
 
 
 if __name__ == "__main__":
-    runtime.run(main, snakemake)
+    job.run(main, snakemake)

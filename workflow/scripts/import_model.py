@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from musicssl import runtime
+from musicssl import job
 from musicssl.config.recipes import build_kind
 
 if TYPE_CHECKING:
@@ -26,4 +26,4 @@ def main(snakemake: Any) -> None:
 
 
 if __name__ == "__main__":
-    runtime.run(main, snakemake)
+    job.run(main, snakemake)

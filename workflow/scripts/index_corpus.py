@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING, Any
 
-from musicssl import runtime
+from musicssl import job
 from musicssl.artefacts import write_json
 from musicssl.config.recipes import Corpus, build
 from musicssl.corpus.index import index_corpus
@@ -26,4 +26,4 @@ def main(snakemake: Any) -> None:
 
 
 if __name__ == "__main__":
-    runtime.run(main, snakemake)
+    job.run(main, snakemake)

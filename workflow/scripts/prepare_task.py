@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from musicssl import datasets as tasks
-from musicssl import runtime
+from musicssl import job
 from musicssl.config.recipes import Items, build
 
 if TYPE_CHECKING:
@@ -20,4 +20,4 @@ def main(snakemake: Any) -> None:
 
 
 if __name__ == "__main__":
-    runtime.run(main, snakemake)
+    job.run(main, snakemake)

@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING, Any
 
-from musicssl import runtime
+from musicssl import job, runtime
 from musicssl.artefacts import write_json
 from musicssl.config.recipes import Task, build
 from musicssl.probing.protocol import probe, write_probe
@@ -23,4 +23,4 @@ def main(snakemake: Any) -> None:
 
 
 if __name__ == "__main__":
-    runtime.run(main, snakemake)
+    job.run(main, snakemake)

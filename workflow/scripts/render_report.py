@@ -3,7 +3,8 @@
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from musicssl import artefacts, reporting, runtime
+from musicssl import artefacts, job, reporting, runtime
+from musicssl.artefacts.header import read_header
 
 if TYPE_CHECKING:
     snakemake: Any
@@ -26,7 +27,7 @@ def main(snakemake: Any) -> None:
         manifests={Path(path).parent.name: artefacts.read_json(path) for path in given("manifests")},
         quarantines={Path(path).parent.name: reporting.read_csv(path) for path in given("quarantines")},
         tasks=reporting.read_tasks(given("tasks")),
-        recipes=[artefacts.read_json(path) for path in given("recipes")],
+        recipes=[read_header(path).recipe for path in given("recipes")],
         benchmarks=reporting.read_benchmarks(benchmarks) if benchmarks else {},
         planned=getattr(params, "planned", []),
         rulegraph=Path(str(graph)).read_text(encoding="utf-8") if graph else "",
@@ -36,4 +37,4 @@ def main(snakemake: Any) -> None:
 
 
 if __name__ == "__main__":
-    runtime.run(main, snakemake)
+    job.run(main, snakemake)

@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING, Any
 
-from musicssl import runtime
+from musicssl import job
 from musicssl.config.recipes import Corpus, build
 from musicssl.corpus.listing import enforce_usable, write_files, write_rejected
 from musicssl.corpus.scan import scan
@@ -20,4 +20,4 @@ def main(snakemake: Any) -> None:
 
 
 if __name__ == "__main__":
-    runtime.run(main, snakemake)
+    job.run(main, snakemake)

@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING, Any
 
-from musicssl import runtime
+from musicssl import job
 
 if TYPE_CHECKING:
     snakemake: Any
@@ -22,4 +22,4 @@ def main(snakemake: Any) -> None:
 
 
 if __name__ == "__main__":
-    runtime.run(main, snakemake)
+    job.run(main, snakemake)

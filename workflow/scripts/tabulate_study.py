@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING, Any
 
-from musicssl import reporting, runtime
+from musicssl import job, reporting
 
 if TYPE_CHECKING:
     snakemake: Any
@@ -17,4 +17,4 @@ def main(snakemake: Any) -> None:
 
 
 if __name__ == "__main__":
-    runtime.run(main, snakemake)
+    job.run(main, snakemake)

@@ -83,7 +83,7 @@ def test_every_problem_is_listed_once_with_the_nearest_name(paper: dict) -> None
             {"kind": "snapshot", "of": "music2vec-vanilla", "updates": 400_000},
             "models.x.updates: 400000 is not between 0 and the 400000 of music2vec-vanilla",
         ),
-        ("features", "hubert-k2000-mfcc39-l6", {"layer": 13}, "has 12 layers"),
+        ("features", "hubert-k2000-mfcc39-l6", {"layer": 13}, "layer: found 13, expected 1 to 12, the lay"),
         ("features", "hubert-k2000-mfcc39-l6", {"model": "hubert-k2000-iter2"}, "is a circle"),
         ("corpora", "music1000h", {"root": ""}, "corpora.music1000h.root: missing; name the folder"),
         ("features", "mfcc39", {"frame_rate_hz": 75}, "features.mfcc39.frame_rate_hz: 75 does not fit"),

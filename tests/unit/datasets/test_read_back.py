@@ -74,7 +74,7 @@ CLIP_S = {"gs-key": 12.0, "vocalset-technique": 3.0, "vocalset-singer": 3.0}  # 
 def folder(tmp_path_factory):
     """Return a function from a data set's name to its folder."""
     root, done = tmp_path_factory.mktemp("written"), set()
-    recipe = Miniature(root="unused", seed=3, num_tracks=0, track_s=0.0, items=ITEMS, code_version=1)
+    recipe = Miniature(root="unused", seed=3, num_tracks=0, track_s=0.0, items=ITEMS)
 
     def written(name):
         if name not in done:

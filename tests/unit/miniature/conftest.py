@@ -10,7 +10,7 @@ from musicssl.miniature import WRITERS, write_corpus, write_dataset
 def recipe():
     items = dict.fromkeys(WRITERS, (6, 3, 3)) | {"nsynth": (33, 10, 20), "giantsteps": (12, 6, 6)}
     items |= {"gtzan": (10, 4, 10), "vocalset": (20, 10, 10)}
-    return Miniature(root="unused", seed=3, num_tracks=8, track_s=4.0, items=items, code_version=1)
+    return Miniature(root="unused", seed=3, num_tracks=8, track_s=4.0, items=items)
 
 
 @pytest.fixture(scope="session")

@@ -37,7 +37,6 @@ COMMON = {
     "optimizer": recipes.Optimizer(lr=5e-4, betas=(0.9, 0.98), eps=1e-6, weight_decay=0.01, clip_norm=0.0),
     "schedule": recipes.PolynomialSchedule(kind="polynomial", warmup_updates=1),
     "valid_every": 5,
-    "code_version": 1,
     "log_every": 1,
     "checkpoint_every": 5,
 }

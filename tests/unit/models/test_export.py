@@ -27,7 +27,7 @@ BOTH = pytest.mark.parametrize(("make", "clusters"), [(make_hubert, 38), (make_d
 
 
 def released(source, paradigm="hubert"):
-    return Released(kind="released", paradigm=paradigm, source=str(source), normalize=False)
+    return Released(kind="released", paradigm=paradigm, source=str(source), revision="main", normalize=False)
 
 
 @BOTH
@@ -97,7 +97,7 @@ def export_with_little_space(size, job, answer):
 def test_a_full_disk_is_a_sentence_and_leaves_the_old_folder(tmp_path, size, old):
     """A limit on file size fails in ``write`` as a full disk does, in Python and in safetensors."""
     objective = build_objective(make_hubert(), 38)
-    torch.save({"objective": objective.state_dict(), "digest": "0123456789"}, tmp_path / "checkpoint.pt")
+    torch.save({"objective": objective.state_dict(), "digest": "0123456789", "update": 10}, tmp_path / "checkpoint.pt")
     write_jsonl(tmp_path / "metrics.jsonl", [])
     inputs = {"checkpoint": str(tmp_path / "checkpoint.pt"), "metrics": str(tmp_path / "metrics.jsonl")}
     out = tmp_path / "encoder"
@@ -225,7 +225,7 @@ def test_scripts_export_and_import(tmp_path, make, clusters):
 )
 def test_the_card_tells_the_licence_of_the_corpus(tmp_path, licence, line):
     torch.save(
-        {"objective": build_objective(make_hubert(), 38).state_dict(), "digest": "0123456789"},
+        {"objective": build_objective(make_hubert(), 38).state_dict(), "digest": "0123456789", "update": 10},
         tmp_path / "checkpoint.pt",
     )
     write_jsonl(tmp_path / "metrics.jsonl", [])
@@ -239,7 +239,8 @@ def test_a_snapshot_is_exported_as_the_model_it_was(tmp_path):
     early, late = (build_objective(make_hubert(), 38) for _ in range(2))
     kept = {f"encoder.{name}": weight for name, weight in early.encoder.state_dict().items()}
     torch.save(
-        {"objective": late.state_dict(), "snapshots": {4: kept}, "digest": "0123456789"}, tmp_path / "checkpoint.pt"
+        {"objective": late.state_dict(), "snapshots": {4: kept}, "digest": "0123456789", "update": 10},
+        tmp_path / "checkpoint.pt",
     )
     rows = [{"update": n, "split": "valid", "loss": float(n)} for n in (2, 4, 6)]
     write_jsonl(tmp_path / "metrics.jsonl", rows)
@@ -260,7 +261,10 @@ def test_a_snapshot_is_exported_as_the_model_it_was(tmp_path):
 
 def test_checkpoint_of_another_digest_is_refused(tmp_path):
     """Weights of the right shapes from another recipe."""
-    torch.save({"objective": build_objective(make_hubert(), 38).state_dict(), "digest": "other"}, tmp_path / "a.pt")
+    torch.save(
+        {"objective": build_objective(make_hubert(), 38).state_dict(), "digest": "other", "update": 10},
+        tmp_path / "a.pt",
+    )
     assert trained_encoder(tmp_path / "a.pt", make_hubert(), digest="other")
     with pytest.raises(UserError, match=r"a.pt: made by recipe other, expected mine; delete it and train again"):
         trained_encoder(tmp_path / "a.pt", make_hubert(), digest="mine")
@@ -268,7 +272,7 @@ def test_checkpoint_of_another_digest_is_refused(tmp_path):
 
 def test_checkpoint_of_another_recipe_is_named(tmp_path):
     torch.save(
-        {"objective": build_objective(make_hubert(), 38).state_dict(), "digest": "0123456789"},
+        {"objective": build_objective(make_hubert(), 38).state_dict(), "digest": "0123456789", "update": 10},
         tmp_path / "checkpoint.pt",
     )
     write_jsonl(tmp_path / "metrics.jsonl", [])

@@ -17,7 +17,7 @@ SETTINGS = {"_name": "hubert", "encoder_attention_heads": 4, "layer_norm_first":
 
 
 def released(source, paradigm):
-    return Released(kind="released", paradigm=paradigm, source=str(source), normalize=False)
+    return Released(kind="released", paradigm=paradigm, source=str(source), revision="main", normalize=False)
 
 
 def save(path, weights, **changes):

@@ -26,7 +26,7 @@ def test_states_are_all_hidden_states(tmp_path, make, clusters):
     wave = torch.randn(2, 8000)
     with torch.no_grad():
         expected = torch.stack(objective.encoder(wave, output_hidden_states=True).hidden_states, dim=2)
-    release = Released(kind="released", paradigm=make().kind, source="unused", normalize=True)
+    release = Released(kind="released", paradigm=make().kind, source="unused", revision="main", normalize=True)
     for recipe in (make(), release):
         model = frozen(recipe, tmp_path)
         found = model.states(wave)

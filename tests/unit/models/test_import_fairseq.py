@@ -18,7 +18,8 @@ def imported(folder, weights, paradigm, normalize):
     """Save weights as fairseq would, run the script on them, and return the encoder's folder."""
     torch.save({"model": weights, "cfg": {"model": SETTINGS}}, folder / "theirs.pt")
     entry = {
-        "kind": "released", "paradigm": paradigm, "source": str(folder / "theirs.pt"), "normalize": normalize,
+        "kind": "released", "paradigm": paradigm, "source": str(folder / "theirs.pt"), "revision": "main",
+        "normalize": normalize,
     }  # fmt: skip
     recipe = {"name": "theirs", "digest": "0123456789", "entry": entry, "inputs": {}}
     output = types.SimpleNamespace(config=str(folder / "encoder" / "config.json"))

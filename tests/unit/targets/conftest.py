@@ -30,7 +30,6 @@ def recipe():
             "tolerance": 0.0,
             "reseed_empty": True,
             "seed": 0,
-            "code_version": 1,
         }
         return Labels(num_clusters=num_clusters, **(values | fields))
 

@@ -19,7 +19,7 @@ FEATURES = {
     "digest": "feature000",
     "entry": {
         "kind": "mfcc", "num_ceps": 13, "num_mel_bins": 23, "frame_rate_hz": 100, "sample_fraction": 0.5,
-        "sample_seed": 0, "code_version": 1,
+        "sample_seed": 0,
     },
     "inputs": {"corpus": {"digest": "corpus0000"}},
 }  # fmt: skip

@@ -8,15 +8,15 @@ import training_kit as kit
 
 from musicssl import models
 from musicssl.artefacts import read_jsonl
+from musicssl.artefacts.journal import Journal
 from musicssl.runtime import UserError
-from musicssl.training import pretrain
 from musicssl.training.data import Clips
-from musicssl.training.journal import Journal
+from musicssl.training.pretraining import pretrain
 
 
 def test_audio_at_another_rate(tmp_path):
     audio, labels, _ = kit.write_corpus(tmp_path, [[16000] * 4])
-    index = audio / "000.json"
+    index = audio[0].with_suffix(".json")
     index.write_text(index.read_text().replace("16000", "22050", 1))
     with pytest.raises(UserError, match=r"000.npy: sample_rate_hz is 22050, expected 16000; delete the shard"):
         Clips(audio, [labels], 8000)

@@ -14,8 +14,8 @@ LENGTHS = [[16000, 24000, 6000, 20000], [16400, 17000, 18000, 19000]]
 
 
 def open_clips(folder, **changes):
-    arguments = {"audio": folder / "audio", "labels": [folder / "labels"], "crop": CROP} | changes
-    return Clips(**arguments)
+    audio, labels = (sorted((folder / kind).glob("*.npy")) for kind in ("audio", "labels"))
+    return Clips(**({"audio": audio, "labels": [labels], "crop": CROP} | changes))
 
 
 def edit_index(path, **changes):
@@ -77,7 +77,7 @@ def test_labels_shorter_than_audio(tmp_path):
     other = tmp_path / "short"
     kit.write_corpus(other, [[length - 640 * (i == 1) for i, length in enumerate(row)] for row in LENGTHS])
     with pytest.raises(UserError, match=r"000.npy: file1.wav#0 has 144 labels, its 24000 samples need 147 at 100 Hz"):
-        open_clips(tmp_path, labels=[other / "labels"])
+        open_clips(tmp_path, labels=[[other / "labels" / "000.npy", other / "labels" / "001.npy"]])
 
 
 def test_labels_of_other_clips(tmp_path):
@@ -108,8 +108,10 @@ def test_shards_of_another_recipe_or_missing(tmp_path):
 
 def test_no_shards_or_no_clip_long_enough(tmp_path):
     kit.write_corpus(tmp_path, LENGTHS)
-    with pytest.raises(UserError, match="found no audio shards"):
-        open_clips(tmp_path, audio=tmp_path)
+    with pytest.raises(UserError, match="audio: found no shards"):
+        open_clips(tmp_path, audio=[])
+    with pytest.raises(UserError, match=r"001.npy: found no label shard of this name"):
+        open_clips(tmp_path, labels=[[tmp_path / "labels" / "000.npy"]])
     with pytest.raises(UserError, match=r"no training clip of crop_s = 30 s \(the longest clip of 8 has 1.5 s\)"):
         open_clips(tmp_path, crop=480000)
 

@@ -5,7 +5,8 @@ import torch
 import training_kit as kit
 
 from musicssl import models
-from musicssl.training import devices, pretrain, trainer
+from musicssl.training import devices, trainer
+from musicssl.training.pretraining import pretrain
 
 
 @pytest.fixture

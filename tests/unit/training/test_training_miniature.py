@@ -27,7 +27,7 @@ def write_labels(folder, digest, rate, num_clusters):
     with RaggedWriter(folder / "000.npy", "uint16", (), digest, **attributes) as shard:
         for n in range(8):
             shard.append(f"file{n}.wav#0", torch.randint(num_clusters, (SECONDS * rate,), generator=generator).numpy())
-    return folder
+    return [folder / "000.npy"]
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 import training_kit as kit
 
-from musicssl.artefacts import read_jsonl, write_json
-from musicssl.training.checkpoint import ResumeStates
+from musicssl.artefacts import read_jsonl
+from musicssl.artefacts.run import ResumeStates
 
 HERE = Path(__file__).parent
 SCRIPTS = HERE.parents[2] / "workflow" / "scripts"
@@ -34,7 +34,8 @@ def alone(corpus, tmp_path_factory):
 
 def start_nodes(corpus, folder, **environment):
     """Start an agent for each of two nodes on a port the system gives; return them and the model's folder."""
-    write_json(folder / "recipe.json", kit.recipe(kit.HUBERT))
+    recipe, out = kit.recipe(kit.HUBERT), folder / "model"
+    job_file = kit.write_job(folder, recipe, corpus[0], [corpus[1]], out, log_every=1, checkpoint_every=3)
     endpoint = f"127.0.0.1:{kit.free_port()}"
     changes = {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(SCRIPTS), "GLOO_SOCKET_IFNAME": "lo"} | environment
     nodes = []
@@ -43,13 +44,11 @@ def start_nodes(corpus, folder, **environment):
             sys.executable, "-m", "torch.distributed.run", "--nnodes", "2", "--node-rank", number,
             "--nproc-per-node", "1", "--rdzv-backend", "c10d", "--rdzv-id", "test", "--rdzv-endpoint", endpoint,
             "--local-addr", "127.0.0.1",
-            HERE / "training_worker.py", "--recipe", folder / "recipe.json", "--audio", corpus[0],
-            "--labels", corpus[1], "--out", folder / "model", "--log-file", folder / "log",
-            "--log-every", "1", "--checkpoint-every", "3",
+            HERE / "training_worker.py", job_file,
         ]  # fmt: skip
         streams = {"stdout": subprocess.DEVNULL, "stderr": (folder / f"node{number}").open("w")}
         nodes.append(subprocess.Popen(list(map(str, command)), env=os.environ | changes, **streams))
-    return nodes, folder / "model"
+    return nodes, out
 
 
 def ends(nodes, folder):

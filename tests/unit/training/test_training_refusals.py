@@ -10,13 +10,14 @@ import training_kit as kit
 
 from musicssl import models
 from musicssl.artefacts import read_jsonl
+from musicssl.artefacts import run as checkpoint
+from musicssl.artefacts.run import ResumeStates
 from musicssl.runtime import UserError
-from musicssl.training import checkpoint, distributed, pretrain
+from musicssl.training import distributed
 from musicssl.training.batches import plan
-from musicssl.training.checkpoint import ResumeStates
 from musicssl.training.distributed import World
 from musicssl.training.guards import Guard
-from musicssl.training.pretraining import _check_share
+from musicssl.training.pretraining import _check_share, pretrain
 
 
 @pytest.fixture
@@ -52,6 +53,17 @@ def test_another_recipe_does_not_continue_a_run(corpus, tmp_path):
     kit.run_ranks(1, kit.recipe(kit.HUBERT, updates=20), *corpus, tmp_path / "model", build=kit.dying_objective)
     with pytest.raises(UserError, match="saved by recipe 0123456789, expected 9999999999"):
         pretrain(kit.recipe(kit.HUBERT, "9999999999"), *corpus, tmp_path / "model")
+
+
+def test_other_data_do_not_continue_a_run(corpus, tmp_path):
+    """The recipe is the same; the fingerprint of what it trains on is not."""
+    recipe, out = kit.recipe(kit.HUBERT), tmp_path / "model"
+    kit.run_ranks(1, recipe, *corpus, out, None, (), 0, {"audio/000.npy": "aaaa"}, build=kit.dying_objective)
+    before = sorted((out / "resume").iterdir())
+    with pytest.raises(UserError, match=r"begun with other data \(audio/000.npy was aaaa, is bbbb\), which cannot be"):
+        pretrain(recipe, *corpus, out, made_from={"audio/000.npy": "bbbb"})
+    assert sorted((out / "resume").iterdir()) == before
+    pretrain(recipe, *corpus, out, made_from={"audio/000.npy": "aaaa"})
 
 
 def test_a_collapsed_teacher_stops_data2vec(tmp_path):
@@ -90,13 +102,13 @@ def test_more_processes_than_micro_batches(caplog):
 
 
 def test_missing_folders_and_other_nouns(corpus, tmp_path):
-    with pytest.raises(UserError, match="--audio: missing"):
-        pretrain(kit.recipe(kit.HUBERT), None, [], tmp_path)
-    with pytest.raises(UserError, match=r"--labels: found 0 folder.*expected one for each of tiny-k7"):
+    with pytest.raises(UserError, match="audio: found no shards"):
+        pretrain(kit.recipe(kit.DATA2VEC), [], [], tmp_path)
+    with pytest.raises(UserError, match=r"labels: found 0 set.*expected one for each of tiny-k7"):
         pretrain(kit.recipe(kit.HUBERT), corpus[0], [], tmp_path)
     released = {"kind": "constant-floor"}
     with pytest.raises(UserError, match="found kind 'constant-floor', expected hubert or data2vec"):
-        pretrain(kit.recipe(released), None, [], tmp_path)
+        pretrain(kit.recipe(released), [], [], tmp_path)
 
 
 def test_resuming_elsewhere_is_said_and_the_log_shows_the_share(corpus, tmp_path, caplog):
@@ -110,22 +122,26 @@ def test_resuming_elsewhere_is_said_and_the_log_shows_the_share(corpus, tmp_path
     assert len(read_jsonl(tmp_path / "model" / "metrics.jsonl")) == 23
 
 
-@pytest.mark.parametrize("elsewhere", [{}, {"threads": 7}, {"device": "cuda H100"}], ids=["no", "threads", "device"])
+@pytest.mark.parametrize(
+    "elsewhere",
+    [{}, {"threads": 7}, {"device": "cuda H100"}, {"commit": "0123456789ab"}],
+    ids=["no", "threads", "device", "commit"],
+)
 def test_other_threads_or_another_device_are_said(corpus, tmp_path, caplog, elsewhere):
     """Sums of floats depend on both; the state says that it was saved with others, and nothing else differs."""
     recipe, model = kit.recipe(kit.HUBERT), tmp_path / "model"
     kit.run_ranks(1, recipe, *corpus, model, build=kit.dying_objective)
     states = ResumeStates(model / "resume", recipe["digest"])
     update, about = states.latest()
-    assert about["threads"] == 1
-    assert about["device"].startswith("cpu ")
-    states.save(update, states.load(update), about | elsewhere)
+    (stretch,) = about["stretches"]
+    assert (stretch["from"], stretch["to"], stretch["threads"], stretch["precision"]) == (0, update, 1, "fp32")
+    assert stretch["device"].startswith("cpu ")
+    states.save(update, states.load(update), {"stretches": [stretch | elsewhere]})
     pretrain(recipe, *corpus, model)
     said = [record.getMessage() for record in caplog.records if "not equal to the last bit" in record.getMessage()]
     assert len(said) == len(elsewhere)
     for name, value in elsewhere.items():
-        assert f"{name!r}: {about[name]!r}" in said[0].split("saved with")[0]
-        assert f"{name!r}: {value!r}" in said[0].split("saved with")[1]
+        assert f"{name} {value} is now {stretch[name]}" in said[0]
 
 
 def test_a_state_of_another_version_of_the_library(corpus, tmp_path, monkeypatch):
@@ -134,7 +150,7 @@ def test_a_state_of_another_version_of_the_library(corpus, tmp_path, monkeypatch
     kit.run_ranks(1, recipe, *corpus, model, build=kit.dying_objective)
     states = ResumeStates(model / "resume", recipe["digest"])
     update, about = states.latest()
-    assert about["torch"] == torch.__version__
+    assert about["stretches"][0]["torch"] == torch.__version__
     state = states.load(update)
     state["objective"]["head.scale"] = state["objective"].pop("head.bias")
     states.save(update, state, about)
@@ -143,7 +159,7 @@ def test_a_state_of_another_version_of_the_library(corpus, tmp_path, monkeypatch
     assert states.updates() == [6, 9]
     monkeypatch.setattr(checkpoint, "FORMAT", "musicssl-resume/9")
     states.save(update, state, about)
-    monkeypatch.setattr(checkpoint, "FORMAT", "musicssl-resume/2")
+    monkeypatch.setattr(checkpoint, "FORMAT", "musicssl-resume/3")
     with pytest.raises(UserError, match="found format musicssl-resume/9, written by another version of this library"):
         pretrain(recipe, *corpus, model)
     assert states.updates() == [6, 9]

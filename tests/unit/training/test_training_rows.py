@@ -11,9 +11,9 @@ import training_kit as kit
 from musicssl.artefacts import read_jsonl
 from musicssl.costs.flops import train_step
 from musicssl.runtime import UserError
-from musicssl.training import pretrain
 from musicssl.training.batches import Batches, plan
 from musicssl.training.data import Clips
+from musicssl.training.pretraining import pretrain
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 KINDS = {"hubert": kit.HUBERT, "data2vec": kit.DATA2VEC | {"normalize": True}}

@@ -15,8 +15,8 @@ import pytest
 import torch
 import training_kit as kit
 
-from musicssl.artefacts import read_jsonl, write_json
-from musicssl.training.checkpoint import ResumeStates
+from musicssl.artefacts import read_jsonl
+from musicssl.artefacts.run import ResumeStates
 
 HERE = Path(__file__).parent
 SCRIPTS = HERE.parents[2] / "workflow" / "scripts"
@@ -190,13 +190,11 @@ def test_asked_to_stop_saves_and_goes_on(corpus, reference_of_two, tmp_path, mon
 def test_a_rank_killed_under_torchrun_ends_the_job_and_the_next_goes_on(corpus, reference_of_two, tmp_path):
     """Rank 1 dies in update 8, once rank 0 has begun update 7, so has saved update 6."""
     recipe = kit.recipe(kit.HUBERT)
-    write_json(tmp_path / "recipe.json", recipe)
+
     out = tmp_path / "model"
     command = [
         sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2",
-        HERE / "training_worker.py", "--recipe", tmp_path / "recipe.json", "--audio", corpus[0],
-        "--labels", corpus[1][0], "--out", out, "--log-file", tmp_path / "log",
-        "--log-every", "1", "--checkpoint-every", "3",
+        HERE / "training_worker.py", kit.write_job(tmp_path, recipe, *corpus, out, log_every=1, checkpoint_every=3),
     ]  # fmt: skip
     changes = {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(SCRIPTS), "TEST_SIGNAL": f"1 7 {int(signal.SIGKILL)}"}
     job = subprocess.run(list(map(str, command)), env=os.environ | changes, capture_output=True, text=True, timeout=120)
@@ -210,18 +208,19 @@ def test_a_rank_killed_under_torchrun_ends_the_job_and_the_next_goes_on(corpus, 
 
 @pytest.mark.parametrize("launcher", ["shell", "torchrun"])
 def test_a_run_outlives_its_shell_and_not_its_torchrun(tmp_path, monkeypatch, launcher):
-    """``python pretrain.py ... &`` of a shell that then ends; a pipe for a recipe shows whether it is still there."""
-    recipe, log = tmp_path / "recipe", tmp_path / "log"
-    os.mkfifo(recipe)
+    """``python pretrain.py job &`` of a shell that then ends; a pipe for a job file shows whether it is still there."""
+    job_file, log = tmp_path / "job.json", tmp_path / "log"
+    os.mkfifo(job_file)
     monkeypatch.delenv("TORCHELASTIC_RUN_ID", raising=False)
     if launcher == "torchrun":
         monkeypatch.setenv("TORCHELASTIC_RUN_ID", "none")
     assert torch.distributed.is_torchelastic_launched() == (launcher == "torchrun")
-    command = [sys.executable, SCRIPTS / "pretrain.py", "--recipe", recipe, "--out", tmp_path, "--log-file", log]
-    shell = subprocess.Popen(
-        ["sh", "-c", '"$@" & read line', "sh", *map(str, command)], stdin=subprocess.PIPE, stderr=subprocess.DEVNULL
-    )
-    pipe = open_when_read(recipe)
+    command = [sys.executable, SCRIPTS / "pretrain.py", job_file]
+    with log.open("w") as stderr:
+        shell = subprocess.Popen(
+            ["sh", "-c", '"$@" & read line', "sh", *map(str, command)], stdin=subprocess.PIPE, stderr=stderr
+        )
+    pipe = open_when_read(job_file)
     shell.communicate()  # closes what the shell reads from: it ends
     gone = select.poll()
     gone.register(pipe, 0)
@@ -230,10 +229,10 @@ def test_a_run_outlives_its_shell_and_not_its_torchrun(tmp_path, monkeypatch, la
         os.close(pipe)
     else:
         assert gone.poll(1_200) == []  # it looks for its parent twice a second
-        os.write(pipe, b"no recipe")
+        os.write(pipe, b"no job")
         os.close(pipe)
         give_up = time.monotonic() + 30
-        while "unreadable" not in log.read_text():
+        while "damaged" not in log.read_text():
             assert time.monotonic() < give_up
             time.sleep(0.02)
 

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 import training_kit as kit
 
-from musicssl.artefacts import read_jsonl, write_json
-from musicssl.training.checkpoint import ResumeStates
+from musicssl.artefacts import read_jsonl
+from musicssl.artefacts.run import ResumeStates
 
 HERE = Path(__file__).parent
 SCRIPTS = HERE.parents[2] / "workflow" / "scripts"
@@ -25,13 +25,12 @@ def test_a_signal_to_torchrun_saves_the_update_it_came_in(tmp_path, number):
     """No periodic state would be due for a million updates; the one that is there is of the last row written."""
     audio, labels, _ = kit.write_corpus(tmp_path, [[16000] * 8])
     recipe = kit.recipe(kit.HUBERT, updates=100000)
-    write_json(tmp_path / "recipe.json", recipe)
     out, log = tmp_path / "model", tmp_path / "log"
+    job_file = kit.write_job(tmp_path, recipe, audio, [labels], out, log_every=1, checkpoint_every=1000000)
     command = [
         sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2",
         "--signals-to-handle", PASSED_ON,
-        HERE / "training_worker.py", "--recipe", tmp_path / "recipe.json", "--audio", audio, "--labels", labels,
-        "--out", out, "--log-file", log, "--log-every", "1", "--checkpoint-every", "1000000",
+        HERE / "training_worker.py", job_file,
     ]  # fmt: skip
     changes = {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(SCRIPTS)}
     streams = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}

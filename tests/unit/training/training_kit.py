@@ -5,6 +5,7 @@ from __future__ import annotations
 import multiprocessing
 import os
 import socket
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -14,9 +15,12 @@ import torch._dynamo  # the first optimizer imports it for a second: once here, 
 from torch import nn
 
 from musicssl import models
-from musicssl.artefacts import RaggedWriter
+from musicssl.artefacts import RaggedWriter, write_json
+from musicssl.artefacts.ledger import Record
 from musicssl.config.recipes import build_kind
-from musicssl.training import pretrain
+from musicssl.job import Job
+from musicssl.training import launch
+from musicssl.training.pretraining import pretrain
 
 BUILD = models.build_objective
 NUM_CLUSTERS = 7
@@ -32,7 +36,7 @@ PRETRAINING = {
     "batch": {"global_s": 8.0, "group_s": 2.0},
     "optimizer": {"lr": 3e-3, "betas": [0.9, 0.98], "eps": 1e-6, "weight_decay": 0.01, "clip_norm": 10.0},
     "schedule": {"kind": "polynomial", "warmup_updates": 4},
-    "valid_every": 8, "code_version": 1, "log_every": 1, "checkpoint_every": 3,
+    "valid_every": 8, "log_every": 1, "checkpoint_every": 3,
 }  # fmt: skip
 HUBERT = PRETRAINING | {
     "kind": "hubert", "labels": "tiny-k7", "codebook_dim": 8, "temperature": 0.1, "feature_penalty": 10.0,
@@ -46,7 +50,8 @@ DATA2VEC = PRETRAINING | {
 
 def recipe(entry: dict[str, Any], digest: str = "0123456789", **changes: Any) -> dict[str, Any]:
     """Return the recipe dictionary a job receives, with some fields of the entry changed."""
-    inputs = {"corpus": {"digest": "corpus0000"}, "labels": {"digest": "labels0000"}}
+    names = {"corpus": ("corpora", "corpus0000"), "labels": ("labels", "labels0000")}
+    inputs = {role: {"noun": noun, "name": "tiny", "digest": own, "inputs": {}} for role, (noun, own) in names.items()}
     return {"noun": "models", "name": "tiny", "digest": digest, "entry": entry | changes, "inputs": inputs}
 
 
@@ -57,13 +62,13 @@ def entry(values: dict[str, Any] = HUBERT, **changes: Any) -> Any:
 
 def write_corpus(
     folder: Path, lengths: list[list[int]], rate: int = 100, valid_every: int = 4
-) -> tuple[Path, Path, list[np.ndarray]]:
+) -> tuple[list[Path], list[Path], list[np.ndarray]]:
     """Write audio and label shards of clips with the given numbers of samples.
 
     Label j of a clip is ``(7 * clip + j) % NUM_CLUSTERS``; every ``valid_every``-th clip is held out.
 
     Returns:
-        Folders of audio and labels, and the clips.
+        Shards of audio and of labels, and the clips.
     """
     rng, clips, number = np.random.default_rng(5), [], 0
     for shard, shard_lengths in enumerate(lengths):
@@ -84,7 +89,22 @@ def write_corpus(
                 hop = 16000 // rate
                 labels.append(f"file{n}.wav#0", (7 * n + np.arange((length - 400) // hop + 1)) % NUM_CLUSTERS)
         number += len(shard_lengths)
-    return folder / "audio", folder / "labels", clips
+    shards = [f"{shard:03d}.npy" for shard in range(len(lengths))]
+    return [folder / "audio" / name for name in shards], [folder / "labels" / name for name in shards], clips
+
+
+def write_job(
+    folder: Path, recipe: dict[str, Any], audio: list[Path], labels: list[list[Path]], out: Path, **place: Any
+) -> Path:
+    """Write what a training job writes for its processes, and begin its record; the log is ``folder/log``."""
+    job = Job("pretrain", ["tiny"], recipe, [], [], str(folder / "results"), str(folder / "log"))
+    record = Record(job.rule, job.names).begin(job.results)
+    sets = [[str(path) for path in files] for files in labels]
+    training = launch.Training(
+        asdict(job), list(map(str, audio)), sets, str(out), str(out / "speed.jsonl"), place, [], 0, str(record)
+    )
+    write_json(training.path, asdict(training))
+    return training.path
 
 
 class Output(NamedTuple):

@@ -1,10 +1,13 @@
 """What torchrun starts in the tests: ``pretrain.py`` with the tiny objective."""
 
+import sys
+from pathlib import Path
+
 import training_kit as kit
 
-import pretrain
 from musicssl import models
+from musicssl.training import launch
 
 if __name__ == "__main__":
     models.build_objective = kit.tiny_objective
-    pretrain.main()
+    launch.work(Path(sys.argv[1]))

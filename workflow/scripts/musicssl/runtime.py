@@ -1,8 +1,4 @@
-"""Logging, seeds, device, threads and provenance of one job.
-
-``run(main, snakemake)`` is how every script starts: it opens the log file, writes what ran where, and turns a
-:class:`UserError` into one sentence instead of a traceback.
-"""
+"""Logging, seeds, device, threads and progress of one process, and the error that is a sentence."""
 
 from __future__ import annotations
 
@@ -16,7 +12,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from importlib import metadata
 from pathlib import Path
 from typing import Any, TypeVar
@@ -27,20 +23,20 @@ PACKAGES = ("torch", "torchaudio", "transformers", "numpy", "faiss-cpu", "libros
 
 
 class UserError(ValueError):
-    """Something the user can mend: what was found, what was expected, which file or key, what to do."""
+    """Something the user can fix: what was found, what was expected, which file or key, what to do."""
 
 
-def start_log(path: str | Path | None, quiet: bool = False) -> None:
-    """Send log records to ``path`` (truncated) and, unless ``quiet``, to stderr."""
+def start_log(path: str | Path | None, title: str = "", quiet: bool = False) -> None:
+    """Send log records to the end of ``path`` and, unless ``quiet``, to stderr, each under the title of its job."""
     handlers: list[logging.Handler] = []
     if not quiet:
         handlers.append(logging.StreamHandler(sys.stderr))
     if path:
         Path(path).parent.mkdir(parents=True, exist_ok=True)
-        handlers.append(logging.FileHandler(path, mode="w", encoding="utf-8"))
+        handlers.append(logging.FileHandler(path, encoding="utf-8"))
     logging.basicConfig(
         level=logging.INFO,
-        format="%(asctime)s %(levelname).1s %(name)s: %(message)s",
+        format=f"%(asctime)s %(levelname).1s {title.replace('%', '%%') or '%(name)s'}: %(message)s",
         datefmt="%H:%M:%S",
         handlers=handlers or [logging.NullHandler()],
         force=True,
@@ -147,28 +143,3 @@ def progress(items: Iterable[T], total: int, unit: str, every_s: float = 10.0) -
             logger.info("%d/%d %s, %.1f/s, %.0f s left", done, total, unit, rate, (total - done) / rate)
             last = now
     logger.info("%d %s in %.1f s", done, unit, time.monotonic() - start)
-
-
-def run(main: Callable[[Any], None], snakemake: Any) -> None:
-    """Run a rule's ``main(snakemake)`` with logging, thread count and errors as sentences.
-
-    Args:
-        main: unpacks the job, makes one library call, writes.
-        snakemake: the object Snakemake gives to ``script:`` files.
-    """
-    log = str(snakemake.log[0]) if len(snakemake.log) else None
-    start_log(log)
-    start = time.monotonic()
-    recipe = dict(snakemake.params).get("recipe") or {}
-    name = " ".join([snakemake.rule, *map(str, snakemake.wildcards)])
-    logger.info("%s, recipe %s, git %s", name, recipe.get("digest", "-"), git_revision())
-    os.environ.setdefault("OMP_NUM_THREADS", str(snakemake.threads))
-    try:
-        main(snakemake)
-    except UserError as error:
-        logger.error("%s failed: %s", name, error)
-        sys.exit(1)
-    except Exception:
-        logger.exception("%s failed; this is a defect of the workflow or its environment", name)
-        sys.exit(1)
-    logger.info("%s done in %.1f s", name, time.monotonic() - start)

@@ -1,11 +1,12 @@
-"""Formats on disk: nobody else opens files of ours.
+"""The registry of what lies on disk: one module a kind of artefact, and no other room opens a file of ours.
 
-Everything is written under a temporary name, flushed, then renamed: a file that carries its final name is whole.
+``store`` writes whole files and hashes them, ``header`` says beside every artefact what it is, ``ledger`` keeps a
+record of every attempt of every job.
 """
 
-from .files import atomic, read_json, read_jsonl, write_json, write_jsonl, write_text
 from .ragged import RaggedShard, RaggedWriter, ShardError, open_all
 from .resumable import ResumableWriter
+from .store import atomic, read_json, read_jsonl, write_json, write_jsonl, write_text, writing
 
 __all__ = [
     "RaggedShard",
@@ -19,4 +20,5 @@ __all__ = [
     "write_json",
     "write_jsonl",
     "write_text",
+    "writing",
 ]

@@ -18,7 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..runtime import UserError
-from .files import read_json, write_json
+from .store import read_json, write_json
 
 FORMAT = "musicssl-ragged/1"
 CHUNK = 1 << 24

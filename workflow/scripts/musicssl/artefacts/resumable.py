@@ -13,8 +13,8 @@ from typing import Any
 
 import numpy.typing as npt
 
-from .files import read_jsonl, write_jsonl
 from .ragged import HEADER_BYTES, RaggedWriter
+from .store import read_jsonl, write_jsonl
 
 
 class ResumableWriter(RaggedWriter):

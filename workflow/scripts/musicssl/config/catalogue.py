@@ -12,11 +12,14 @@ import json
 from collections.abc import Mapping
 from dataclasses import fields
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 from . import recipes
 from .check import SELECTIONS, label_sets, validate
 from .inherit import ConfigError, nearest
+from .sources import content_digest
+from .versions import versions
 
 Recipe = dict[str, Any]
 STATES_VERSION = 1
@@ -78,17 +81,21 @@ class Catalogue:
     @cached_property
     def trained(self) -> list[str]:
         """Models with optimizer updates: the ablation branches."""
-        table = self.entries["models"].items()
-        return [name for name, values in table if "optimizer" in values and values["updates"] > 0]
+        return self.of_kind("hubert", "data2vec")
+
+    def of_kind(self, *kinds: str) -> list[str]:
+        """Return the models of some kinds."""
+        return [name for name, values in self.entries["models"].items() if values["kind"] in kinds]
 
     @cached_property
     def snapshots(self) -> list[str]:
         """Trained models as they were after some of their updates."""
-        return [name for name, values in self.entries["models"].items() if values["kind"] == "snapshot"]
+        return self.of_kind("snapshot")
 
     def run_of(self, model: str) -> str:
         """Return the model whose training makes a model: a snapshot's, else itself."""
-        return self.entry("models", model).get("of", model)
+        entry = self.entry("models", model)
+        return str(entry["of"]) if entry["kind"] == "snapshot" else model
 
     def kept_updates(self, model: str) -> list[int]:
         """Return the updates after which a model's training keeps a snapshot, ascending."""
@@ -98,8 +105,7 @@ class Catalogue:
     @cached_property
     def floors(self) -> list[str]:
         """Models without learning: untrained encoders, MFCCs, a constant."""
-        kinds = ("mfcc-floor", "constant-floor")
-        return [n for n, v in self.entries["models"].items() if v["kind"] in kinds or v.get("updates") == 0]
+        return self.of_kind("untrained", "mfcc-floor", "constant-floor")
 
     @cached_property
     def encoders(self) -> list[str]:
@@ -113,11 +119,12 @@ class Catalogue:
         """
         table = self.entries["models"]
         entry = table[self.run_of(model)]
-        kind = entry.get("paradigm", entry["kind"])
-        found = {}
+        paradigm = entry.get("paradigm", entry["kind"])
+        found: dict[str, str] = {}
         for name in self.floors:
-            role = {"mfcc-floor": "mfcc", "constant-floor": "constant", kind: "random"}.get(table[name]["kind"])
-            if role and name != model:
+            of_paradigm = table[name].get("paradigm") == paradigm
+            role = {"mfcc-floor": "mfcc", "constant-floor": "constant"}.get(table[name]["kind"], "random")
+            if name != model and (role != "random" or of_paradigm):
                 found.setdefault(role, name)
         return found
 
@@ -176,6 +183,11 @@ class Catalogue:
         """The synthetic data's entry, or an empty mapping where none is configured."""
         return self.entries["miniature"].get("miniature", {})
 
+    def synthetic_part(self, root: str) -> str:
+        """Return which part of the synthetic data lies at a root; empty where it is anything else."""
+        base = self.miniature.get("root")
+        return Path(root).name if base and Path(root).parent == Path(base) else ""
+
     def place(self, noun: str, name: str) -> dict[str, Any]:
         """Return the fields of an entry that say where or how visibly it runs; no recipe holds them."""
         entry = self.entry(noun, name)
@@ -205,13 +217,16 @@ class Catalogue:
         return self._recipes[key]
 
     def _make(self, noun: str, name: str, entry: dict[str, Any], decides: Any, inputs: dict[str, Recipe]) -> Recipe:
+        known = versions(noun, str(entry.get("kind", "")))
         entry = deciding(class_of(noun, entry), entry) if entry else {}
-        digest = digest_of([noun, decides, {role: recipe["digest"] for role, recipe in inputs.items()}])
-        return {"noun": noun, "name": name, "digest": digest, "entry": entry, "inputs": inputs}
+        digest = digest_of([noun, decides, known, {role: recipe["digest"] for role, recipe in inputs.items()}])
+        return {"noun": noun, "name": name, "digest": digest, "entry": entry, "versions": known, "inputs": inputs}
 
     def _corpora(self, name: str) -> Recipe:
         entry = self.entry("corpora", name)
-        return self._make("corpora", name, entry, [name, deciding(recipes.Corpus, entry)], {})
+        part = self.synthetic_part(entry["root"])
+        inputs = {"data": self.recipe("miniature", part)} if part else {}
+        return self._make("corpora", name, entry, [name, deciding(recipes.Corpus, entry)], inputs)
 
     def _features(self, name: str, corpus: str) -> Recipe:
         entry = self.entry("features", name)
@@ -234,7 +249,9 @@ class Catalogue:
         entry = self.entry("models", name)
         decides = deciding(recipes.BY_KIND[entry["kind"]], entry)
         inputs = {}
-        if "of" in entry:
+        if entry["kind"] == "released":
+            decides["weights"] = content_digest(entry["source"])
+        if entry["kind"] == "snapshot":
             inputs["model"] = self.recipe("models", decides.pop("of"))
         if "corpus" in entry:
             inputs["corpus"] = self.recipe("corpora", decides.pop("corpus"))
@@ -275,6 +292,10 @@ class Catalogue:
         for noun in ("corpora", "features", "labels", "models", "tasks"):
             seen: dict[str, str] = {}
             for name in self.names(noun):
+                if (
+                    self.entries[noun][name].get("kind") == "released"
+                ):  # told apart by content, too slow for every start
+                    continue
                 where = corpora if noun in ("features", "labels") else []
                 digest = self.recipe(noun, name, *where)["digest"]
                 if digest in seen:

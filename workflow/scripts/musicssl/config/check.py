@@ -76,8 +76,12 @@ def validate(config: Mapping[str, Any]) -> Entries:
                     values, origin = resolve(table, name)
                     if noun == "tasks":
                         values = with_protocol(values, name, config)
+                    if noun == "models" and values.get("kind") == "untrained":
+                        values = with_origin(values, name, table)
                     entries[noun][name] = asdict(adapter(noun).validate_python(values))
                     for key, text in beyond_limits(noun, entries[noun][name]):
+                        if stands_elsewhere(values, tuple(key.split(".")), origin):
+                            continue
                         problems.append(f"{noun}.{standing_in(name, tuple(key.split('.')), origin)}.{key}: {text}")
                 except ConfigError as error:
                     problems += [f"{noun}.{problem}" for problem in error.problems]
@@ -101,6 +105,24 @@ def with_protocol(values: dict[str, Any], name: str, config: Mapping[str, Any]) 
     if protocol not in table:
         raise ConfigError([f"{name}.protocol: no protocols entry {protocol!r}{nearest(str(protocol), table)}"])
     return merge({"probe": resolve(table, protocol)[0]}, values)
+
+
+def with_origin(values: dict[str, Any], name: str, table: Mapping[str, Any]) -> dict[str, Any]:
+    """Return an untrained model's values over those of the model it is the beginning of.
+
+    Raises:
+        ConfigError: there is no such model, or it is none that this workflow trains.
+    """
+    of = values.get("of")
+    if of is None:
+        return values
+    if of not in table:
+        raise ConfigError([f"{name}.of: no models entry {of!r}{nearest(str(of), table)}"])
+    trained = resolve(table, of)[0]
+    if trained.get("kind") not in ("hubert", "data2vec"):
+        raise ConfigError([f"{name}.of: {of} is of kind {trained.get('kind')!r}, expected hubert or data2vec"])
+    own = {key: trained[key] for key in ("architecture", "seed", "normalize") if key in trained}
+    return merge({**own, "paradigm": trained["kind"]}, values)
 
 
 def table_of(config: Mapping[str, Any], noun: str) -> dict[str, Any]:
@@ -129,6 +151,11 @@ def sentence(noun: str, name: str, values: Any, origin: dict[Path, str], error: 
     if kind.startswith("union_tag"):
         return f"{noun}.{entry}.kind: found {values.get('kind')!r}, expected one of {', '.join(kinds_of(noun))}"
     return f"{where}: found {error['input']!r}; {error['msg'][0].lower()}{error['msg'][1:]}"
+
+
+def stands_elsewhere(values: Mapping[str, Any], path: Path, origin: dict[Path, str]) -> bool:
+    """Return whether a value of an untrained model is that of the model it begins, where it is checked already."""
+    return values.get("kind") == "untrained" and not any(leaf[: len(path)] == path for leaf in origin)
 
 
 def standing_in(name: str, path: Path, origin: dict[Path, str]) -> str:
@@ -163,9 +190,9 @@ def relations(entries: Entries) -> list[str]:
     for name, values in entries["features"].items():
         problems += [f"features.{name}.{text}" for text in feature_problems(values, entries)]
     for name, values in entries["models"].items():
-        if "architecture" in values:
+        if "optimizer" in values:
             problems += [f"models.{name}.{text}" for text in pretraining_problems(values, entries)]
-        if "of" in values:
+        if values["kind"] == "snapshot":
             problems += [f"models.{name}.{text}" for text in snapshot_problems(values, entries["models"])]
     for name, values in entries["tasks"].items():
         if not values["root"]:
@@ -220,7 +247,8 @@ def circles(entries: Entries) -> list[str]:
     def chains(seen: list[str]) -> Iterator[str]:
         for labels in label_sets(trained_as(entries["models"], seen[-1])):
             model = entries["features"][entries["labels"][labels]["features"]].get("model")
-            model = model and entries["models"][model].get("of", model)
+            if model and entries["models"][model]["kind"] == "snapshot":
+                model = entries["models"][model]["of"]
             if model in seen:
                 yield f"models.{seen[0]}.labels: {' <- '.join([*seen, model])} is a circle"
             elif model:
@@ -236,7 +264,8 @@ def label_sets(model: Mapping[str, Any]) -> list[str]:
 
 def trained_as(models: Mapping[str, dict[str, Any]], name: str) -> dict[str, Any]:
     """Return the entry whose training makes a model: a snapshot's, else its own."""
-    return models[models[name].get("of", name)]
+    entry = models[name]
+    return models[entry["of"]] if entry["kind"] == "snapshot" else entry
 
 
 def snapshot_problems(values: dict[str, Any], models: Mapping[str, dict[str, Any]]) -> list[str]:
@@ -256,9 +285,13 @@ def feature_problems(values: dict[str, Any], entries: Entries) -> list[str]:
     if rate not in ((50,) if values["kind"] == "layer" else (50, 100)):
         problems.append(f"frame_rate_hz: {rate} does not fit the encoder's 50 Hz")
     if values["kind"] == "layer":
-        layers = trained_as(entries["models"], values["model"]).get("architecture", {}).get("num_layers", 0)
-        if not 1 <= values["layer"] <= layers:
-            problems.append(f"layer: {values['layer']}, but {values['model']} has {layers} layers")
+        of = trained_as(entries["models"], values["model"])
+        layers = of["architecture"]["num_layers"] if "architecture" in of else None
+        if of["kind"].endswith("-floor"):
+            problems.append(f"model: {values['model']} is of kind {of['kind']}, which has no layers; name an encoder")
+        elif values["layer"] < 1 or (layers is not None and values["layer"] > layers):
+            known = f"1 to {layers}, the layers of {values['model']}" if layers else "at least 1"
+            problems.append(f"layer: found {values['layer']}, expected {known}")
     for part in values.get("parts", {}):
         other = entries["features"][part]
         if other["kind"] in ("layer", "combined"):
@@ -290,7 +323,7 @@ def pretraining_problems(values: dict[str, Any], entries: Entries) -> list[str]:
             f"micro_batch_s: {micro} is no multiple of crop_s {crop} that divides batch.group_s {group} or holds whole "
             f"groups and divides batch.global_s {total}"
         )
-    if values["updates"] and values["schedule"].get("warmup_updates", 0) > values["updates"]:
+    if values["schedule"].get("warmup_updates", 0) > values["updates"]:
         problems.append(f"schedule.warmup_updates: {values['schedule']['warmup_updates']} is more than updates")
     if (rising := values["schedule"].get("warmup_fraction", 0) + values["schedule"].get("hold_fraction", 0)) > 1:
         problems.append(f"schedule.warmup_fraction, hold_fraction: {rising:g} together is more than 1")

@@ -40,11 +40,11 @@ LIMITS: dict[str, dict[Limit, str]] = {  # keys of an entry; those that its kind
         COUNT: "num_clusters num_restarts max_iterations",
     },
     "models": {
-        NATURAL: "seed updates short_crop_s short_updates micro_batch_s masking.min_spans optimizer.weight_decay "
+        NATURAL: "seed short_crop_s short_updates micro_batch_s masking.min_spans optimizer.weight_decay "
         "optimizer.clip_norm schedule.warmup_updates feature_penalty cnn_grad_scale cqt_weight ema.anneal_updates "
         "guard.after_updates guard.min_target_std guard.min_prediction_std",
-        COUNT: "valid_every log_every checkpoint_every masking.length codebook_dim average_top_k num_ceps num_mel_bins "
-        "architecture.conv_width architecture.hidden_size architecture.num_layers architecture.num_heads "
+        COUNT: "updates valid_every log_every checkpoint_every masking.length codebook_dim average_top_k num_ceps "
+        "num_mel_bins architecture.conv_width architecture.hidden_size architecture.num_layers architecture.num_heads "
         "architecture.ffn_size architecture.pos_conv_kernel architecture.pos_conv_groups architecture.pos_conv_depth",
         POSITIVE: "crop_s batch.global_s batch.group_s optimizer.lr optimizer.eps temperature architecture.init_std",
         SHARE: "schedule.warmup_fraction schedule.hold_fraction schedule.init_lr_scale schedule.final_lr_scale "

@@ -67,7 +67,6 @@ class Features(Recipe):
     frame_rate_hz: int
     sample_fraction: float
     sample_seed: int
-    code_version: int
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -131,7 +130,6 @@ class Labels(Recipe):
     tolerance: float
     reseed_empty: bool
     seed: int
-    code_version: int
     cluster: Literal["threads", "local", "slurm"] = where("threads")
 
 
@@ -224,7 +222,6 @@ class Pretraining(Recipe):
     optimizer: Optimizer
     schedule: PolynomialSchedule | TriStageSchedule
     valid_every: int
-    code_version: int
     log_every: int = where(200)
     checkpoint_every: int = where(2500)
     compile: Literal["nothing", "layers"] = where("nothing")
@@ -276,12 +273,31 @@ class Data2vec(Pretraining):
 
 
 @dataclass(frozen=True, kw_only=True)
+class Untrained(Recipe):
+    """The untrained encoder of a model: what it is before its first update, whatever it trains on afterwards.
+
+    Paradigm, architecture, seed and normalization are those of the entry ``of``, unless they are given here.
+    """
+
+    kind: Literal["untrained"]
+    of: str = where("")
+    paradigm: Literal["hubert", "data2vec"]
+    architecture: Architecture
+    seed: int
+    normalize: bool
+
+
+@dataclass(frozen=True, kw_only=True)
 class Released(Recipe):
-    """Weights somebody else trained: a Hugging Face folder, hub name or fairseq checkpoint."""
+    """Weights somebody else trained: a Hugging Face folder, hub name or fairseq checkpoint.
+
+    ``revision`` is a commit, tag or branch of a hub name; local weights are told apart by their content.
+    """
 
     kind: Literal["released"]
     paradigm: Literal["hubert", "data2vec"]
     source: str
+    revision: str
     normalize: bool
 
 
@@ -396,11 +412,10 @@ class Miniature(Recipe):
     num_tracks: int
     track_s: float
     items: dict[str, tuple[int, int, int]]
-    code_version: int
 
 
 FEATURES = MfccFeatures | ChromaFeatures | CqtFeatures | CombinedFeatures | LayerFeatures
-MODELS = Hubert | Data2vec | Snapshot | Released | MfccFloor | ConstantFloor
+MODELS = Hubert | Data2vec | Snapshot | Untrained | Released | MfccFloor | ConstantFloor
 BY_KIND: dict[str, type[Recipe]] = {
     "mfcc": MfccFeatures,
     "chroma": ChromaFeatures,
@@ -410,6 +425,7 @@ BY_KIND: dict[str, type[Recipe]] = {
     "hubert": Hubert,
     "data2vec": Data2vec,
     "snapshot": Snapshot,
+    "untrained": Untrained,
     "released": Released,
     "mfcc-floor": MfccFloor,
     "constant-floor": ConstantFloor,

@@ -21,6 +21,7 @@ from ..runtime import progress
 from ..signal.decode import DecodeError, mono_blocks, resampled, to_int16
 from .listing import AudioFile, Rejected, locate
 
+VERSION = 1
 SPOOL_BYTES = 1 << 26  # int16 at 16 kHz: files up to 35 minutes wait in memory
 logger = logging.getLogger(__name__)
 

@@ -24,6 +24,7 @@ from ..runtime import UserError, progress
 from ..signal.decode import UNKNOWN_FRAMES, DecodeError, mono_blocks, require_whole
 from .listing import AudioFile, Rejected, locate
 
+VERSION = 1
 READABLE = {".aif", ".aifc", ".aiff", ".au", ".caf", ".flac", ".mp2", ".mp3", ".oga", ".ogg", ".opus"}
 READABLE |= {".rf64", ".snd", ".w64", ".wav", ".wave"}
 UNREADABLE = {".aac", ".ape", ".m4a", ".mpc", ".wma", ".wv"}  # not by libsndfile: set aside in sight, not passed over

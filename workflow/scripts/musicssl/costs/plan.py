@@ -84,10 +84,10 @@ class Planner:
         """Yield everything a model needs, then the model."""
         run = self.catalogue.run_of(name)
         entry = recipes.build_kind(self.catalogue.entry("models", run))
-        if not isinstance(entry, recipes.Pretraining):
+        if not isinstance(entry, recipes.Pretraining | recipes.Untrained):
             return
         parameters = num_parameters(entry.architecture)
-        if entry.updates:
+        if isinstance(entry, recipes.Pretraining):
             yield from self.corpus(entry.corpus)
             if isinstance(entry, recipes.Hubert):
                 for labels in (entry.labels, *entry.more_labels):
@@ -106,7 +106,7 @@ class Planner:
                 disk_gb=(2 * (states - 4) + 4 + 4 * teacher + 4 * kept) * parameters / 1e9,
             )
         yield Stage(
-            rule="export_model",
+            rule="build_untrained" if isinstance(entry, recipes.Untrained) else "export_model",
             name=name,
             cpu_h=START_S / 3600,
             memory_gb=BASE_GB["torch"] + 12 * parameters / 1e9,
@@ -170,7 +170,7 @@ class Planner:
         clip_gb = 120 * 16000 * 4 / 1e9
         if features["kind"] == "layer":
             source = recipes.build_kind(self.catalogue.entry("models", self.catalogue.run_of(features["model"])))
-            assert isinstance(source, recipes.Pretraining)
+            assert isinstance(source, recipes.Pretraining | recipes.Untrained)
             size = source.architecture
             flops = front_end(size, corpus["clip_s"]) + context_network(size, corpus["clip_s"], features["layer"])
             held = 4 * num_parameters(size) / 1e9 + 120 * CNN_BYTES * 2 * size.conv_width / 512 / 1e9
@@ -182,7 +182,7 @@ class Planner:
     def embeddings(self, model: str, tasks: Sequence[str]) -> Iterator[Stage]:
         """Yield the states of a model on every dataset of some tasks; each file is embedded once for all of them."""
         entry = recipes.build_kind(self.catalogue.entry("models", self.catalogue.run_of(model)))
-        if not isinstance(entry, recipes.Pretraining):
+        if not isinstance(entry, recipes.Pretraining | recipes.Untrained):
             return
         size = entry.architecture
         entries = [self.catalogue.entry("tasks", task) for task in tasks]

@@ -14,6 +14,7 @@ from ..runtime import UserError
 from . import emomusic, giantsteps, gtzan, jamendo, magnatagatune, nsynth, vocalset
 from .corpus import write_corpus
 
+VERSION = 1
 WRITERS: dict[str, Callable[[Path, Miniature], None]] = {
     "nsynth": nsynth.write,
     "giantsteps": giantsteps.write,

@@ -14,6 +14,7 @@ _HOME = {
     "Objective": "objective",
     "ObjectiveOutput": "objective",
     "build_objective": "build",
+    "untrained_encoder": "build",
     "masked_rows": "objective",
     "export_encoder": "export",
     "load_encoder": "export",

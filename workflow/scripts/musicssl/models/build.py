@@ -1,11 +1,13 @@
-"""From a recipe to the objective that trains it."""
+"""From a recipe to the objective that trains it, or to the encoder that it starts with."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ..config.recipes import Data2vec, Hubert
+from ..config.recipes import Data2vec, Hubert, Untrained
+from ..runtime import seed_everything
 from .data2vec import Data2vecObjective
+from .encoders import Encoder, empty_encoder, initialise
 from .hubert import HubertObjective
 from .objective import Objective
 
@@ -21,3 +23,11 @@ def build_objective(recipe: Hubert | Data2vec, num_clusters: int | Sequence[int]
         return Data2vecObjective(recipe)
     assert num_clusters is not None
     return HubertObjective(recipe, num_clusters)
+
+
+def untrained_encoder(recipe: Untrained) -> Encoder:
+    """Return an encoder with the weights that training of the same seed starts from, in evaluation mode."""
+    seed_everything(recipe.seed)
+    encoder = empty_encoder(recipe.paradigm, recipe.architecture)
+    initialise(encoder)
+    return encoder.eval()

@@ -26,6 +26,7 @@ from ..runtime import UserError
 from .cpu.blocks import RunLayer, autocast_dtype, dropped, run_layer, without_autocast
 from .cpu.convolutions import feature_rows, grouped_convolution
 
+VERSION = 1
 Encoder = HubertModel | Data2VecAudioModel
 KeepLayers = Sequence[bool] | npt.NDArray[np.bool_]
 CLASSES: dict[str, type[Encoder]] = {"hubert": HubertModel, "data2vec": Data2VecAudioModel}

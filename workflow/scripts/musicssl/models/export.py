@@ -10,7 +10,6 @@ import json
 import os
 import shutil
 import tempfile
-import zipfile
 from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
@@ -21,7 +20,8 @@ from safetensors import SafetensorError
 from transformers import PreTrainedConfig, PreTrainedModel
 
 from ..artefacts import read_json, write_json, write_text
-from ..config.recipes import Data2vec, Hubert, Released
+from ..artefacts.run import read_checkpoint
+from ..config.recipes import Data2vec, Hubert, Released, Untrained
 from ..geometry import CONV_KERNELS, CONV_STRIDES, SAMPLE_RATE_HZ
 from ..runtime import UserError
 from .encoders import CLASSES, Encoder, empty_encoder
@@ -73,7 +73,10 @@ A plain forward never masks by itself; to fine-tune with SpecAugment set `apply_
 
 
 def export_encoder(
-    model: Objective | Encoder, recipe: Hubert | Data2vec | Released, out_dir: str | Path, card: dict[str, Any]
+    model: Objective | Encoder,
+    recipe: Hubert | Data2vec | Untrained | Released,
+    out_dir: str | Path,
+    card: dict[str, Any],
 ) -> None:
     """Write an encoder as a folder that ``AutoModel.from_pretrained`` opens.
 
@@ -137,7 +140,7 @@ def preprocessor(encoder: Encoder, normalize: bool) -> dict[str, Any]:
     }
 
 
-def model_card(encoder: Encoder, recipe: Hubert | Data2vec | Released, card: dict[str, Any]) -> str:
+def model_card(encoder: Encoder, recipe: Hubert | Data2vec | Untrained | Released, card: dict[str, Any]) -> str:
     """Return the text of README.md."""
     config = encoder.config
     rows = [f"| {name} | {value} |" for name, value in card["metrics"].items()]
@@ -167,18 +170,14 @@ def trained_encoder(
     Raises:
         UserError: the file is damaged, or its weights are not those of the recipe.
     """
-    _check_sums(Path(checkpoint))
-    stored = torch.load(checkpoint, map_location="cpu", weights_only=True, mmap=True)
-    if digest and stored["digest"] != digest:
+    stored = read_checkpoint(Path(checkpoint), digest)
+    if update is not None and update not in stored.snapshots:
         raise UserError(
-            f"{checkpoint}: made by recipe {stored['digest']}, expected {digest}; delete it and train again"
+            f"{checkpoint}: keeps no encoder of update {update}, and the states to make it from went when the training "
+            f"ended; only training again from the start makes it: snakemake --forcerun {checkpoint} with the same "
+            "options, at the cost of the whole training"
         )
-    if update is not None and update not in stored.get("snapshots", {}):
-        raise UserError(
-            f"{checkpoint}: found no snapshot of update {update}, expected what the models table asks for; "
-            "run the workflow to train it again"
-        )
-    state = stored["objective"] if update is None else stored["snapshots"][update]
+    state = stored.objective if update is None else stored.snapshots[update]
     weights = {key.removeprefix("encoder."): value for key, value in state.items() if key.startswith("encoder.")}
     encoder = empty_encoder(recipe.kind, recipe.architecture)
     try:
@@ -188,23 +187,6 @@ def trained_encoder(
             f"{checkpoint}: {' '.join(str(error).split())[:300]}; expected the weights of its recipe; train it again"
         ) from error
     return encoder.eval()
-
-
-def _check_sums(checkpoint: Path) -> None:
-    """Refuse a file that is cut or has a wrong bit: torch itself ignores the CRC-32 it wrote with every tensor."""
-    try:
-        with zipfile.ZipFile(checkpoint) as archive:
-            damaged = archive.testzip()
-    except (OSError, zipfile.BadZipFile) as error:
-        raise UserError(
-            f"{checkpoint}: cannot be read ({error}), expected a training checkpoint; "
-            "restore it from a backup, or delete it and train again"
-        ) from error
-    if damaged is not None:
-        raise UserError(
-            f"{checkpoint}: damaged ({damaged} does not have the CRC-32 that was written), expected a whole "
-            "training checkpoint; restore it from a backup, or delete it and train again"
-        )
 
 
 def load_encoder(folder: str | Path) -> Encoder:
@@ -222,14 +204,14 @@ def load_encoder(folder: str | Path) -> Encoder:
     return open_pretrained(str(folder), PARADIGMS[found])
 
 
-def open_pretrained(source: str, paradigm: str) -> Encoder:
+def open_pretrained(source: str, paradigm: str, revision: str = "main") -> Encoder:
     """Open a Hugging Face folder or hub name, in float32 and evaluation mode.
 
     Raises:
         OSError: it is neither a folder nor reachable.
         UserError: it is another kind of model, or weights are missing.
     """
-    config, _ = PreTrainedConfig.get_config_dict(source)
+    config, _ = PreTrainedConfig.get_config_dict(source, revision=revision)
     expected = {
         "model_type": next(name for name, known in PARADIGMS.items() if known == paradigm),
         "conv_kernel": list(CONV_KERNELS),
@@ -242,7 +224,9 @@ def open_pretrained(source: str, paradigm: str) -> Encoder:
         if found != value:
             raise UserError(f"{source}: {key} is {found!r}, expected {value!r}; give a {paradigm} base encoder")
     try:
-        encoder, report = CLASSES[paradigm].from_pretrained(source, dtype=torch.float32, output_loading_info=True)
+        encoder, report = CLASSES[paradigm].from_pretrained(
+            source, revision=revision, dtype=torch.float32, output_loading_info=True
+        )
     except RuntimeError as error:
         raise UserError(f"{source}: weights do not fit config.json ({error}); download or export it again") from error
     missing = sorted(set(report["missing_keys"]) - {"masked_spec_embed"})

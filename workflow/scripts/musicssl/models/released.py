@@ -10,6 +10,8 @@ from .encoders import Encoder
 from .export import open_pretrained
 from .fairseq import read_fairseq
 
+VERSION = 1
+
 
 def released_encoder(recipe: Released) -> Encoder:
     """Open a released encoder, in evaluation mode.
@@ -26,7 +28,7 @@ def released_encoder(recipe: Released) -> Encoder:
             "correct the model's source"
         )
     try:
-        return open_pretrained(str(path) if path.is_dir() else recipe.source, recipe.paradigm)
+        return open_pretrained(str(path) if path.is_dir() else recipe.source, recipe.paradigm, recipe.revision)
     except OSError as error:
         raise UserError(
             f"source: {recipe.source} is no complete folder here and the Hugging Face hub did not give it "

@@ -17,6 +17,7 @@ import numpy.typing as npt
 import soundfile
 import soxr
 
+VERSION = 1
 Audio = npt.NDArray[np.float32]
 BLOCK_FRAMES = 1 << 18  # shorter ones cost time between the libraries
 UNKNOWN_FRAMES = 1 << 62  # what libsndfile answers for a FLAC without a total

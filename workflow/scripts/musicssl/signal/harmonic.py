@@ -20,6 +20,7 @@ import numpy.typing as npt
 
 from ..geometry import RECEPTIVE_FIELD, SAMPLE_RATE_HZ
 
+VERSION = 1
 Array = npt.NDArray[np.float32]
 
 

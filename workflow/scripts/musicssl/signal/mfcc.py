@@ -15,6 +15,7 @@ import torchaudio.functional
 
 from ..geometry import RECEPTIVE_FIELD, SAMPLE_RATE_HZ
 
+VERSION = 1
 HOP_SAMPLES = 160
 
 

@@ -17,6 +17,7 @@ from .kmeans.blocks import BLOCK_ROWS, TILE_ROWS, Array
 from .kmeans.executors import Executor
 from .kmeans.nearest import searcher
 
+VERSION = 1
 Rows = npt.NDArray[np.floating]
 
 

@@ -25,6 +25,7 @@ from ..config.recipes import ChromaFeatures, CombinedFeatures, CqtFeatures, Laye
 from ..geometry import RECEPTIVE_FIELD, SAMPLE_RATE_HZ
 from ..runtime import UserError, device, progress
 
+VERSION = 1
 Array = npt.NDArray[np.floating]
 Wave = npt.NDArray[np.float32]
 MFCC_RATE_HZ = 100

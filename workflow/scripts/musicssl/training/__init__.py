@@ -3,7 +3,3 @@
 Nothing random is kept: what happens at an update is a function of the seed and the update's number, so weights,
 optimizer, teacher and that number are the whole state of a run.
 """
-
-from .pretraining import pretrain
-
-__all__ = ["pretrain"]

@@ -35,17 +35,17 @@ class Clips:
 
     def __init__(
         self,
-        audio: Path,
-        labels: Sequence[Path],
+        audio: Sequence[Path],
+        labels: Sequence[Sequence[Path]],
         crop: int,
         audio_digest: str | None = None,
         labels_digests: Sequence[str] | None = None,
     ) -> None:
-        """Open the shards of folder ``audio`` and, beside them, the label shards of the same names.
+        """Open audio shards and, for each label set, the label shards of the same names.
 
         Args:
-            audio: folder of int16 shards at 16 kHz.
-            labels: a folder of label shards for each label set.
+            audio: int16 shards at 16 kHz, in order.
+            labels: the label shards of each label set.
             crop: samples of one crop.
             audio_digest: of the corpus recipe, when known.
             labels_digests: of the labels recipes, when known.
@@ -54,10 +54,9 @@ class Clips:
             UserError: a shard is missing, damaged or of another recipe; labels and audio do not fit; no clip is
                 long enough.
         """
-        paths = sorted(audio.glob("[0-9]*.npy"))
-        if not paths:
-            raise UserError(f"{audio}: found no audio shards (000.npy, ...); give the folder that crop_audio wrote")
-        self._audio = [RaggedShard(path, audio_digest) for path in paths]
+        if not audio:
+            raise UserError("audio: found no shards (000.npy, ...), expected those that crop_audio wrote; give them")
+        self._audio = [RaggedShard(path, audio_digest) for path in audio]
         for shard in self._audio:
             expect(shard, "sample_rate_hz", SAMPLE_RATE_HZ)
         digests = labels_digests or [None] * len(labels)
@@ -75,8 +74,8 @@ class Clips:
         if not self.train.size:
             longest = lengths.max() / SAMPLE_RATE_HZ if lengths.size else 0.0
             raise UserError(
-                f"{audio}: found no training clip of crop_s = {crop / SAMPLE_RATE_HZ:g} s (the longest clip of "
-                f"{len(lengths)} has {longest:g} s); lower the model's crop_s or raise the corpus's clip_s"
+                f"{audio[0].parent}: found no training clip of crop_s = {crop / SAMPLE_RATE_HZ:g} s (the longest clip "
+                f"of {len(lengths)} has {longest:g} s); lower the model's crop_s or raise the corpus's clip_s"
             )
         logger.info(
             "%d training and %d held-out clips of %.0f h; %d are shorter than %g s and left out",

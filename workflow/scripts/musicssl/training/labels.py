@@ -21,13 +21,18 @@ class LabelSet:
         ratio: labels per model frame.
     """
 
-    def __init__(self, folder: Path, audio: Sequence[RaggedShard], digest: str | None) -> None:
-        """Open the label shards of the audio shards' names and check them clip by clip.
+    def __init__(self, files: Sequence[Path], audio: Sequence[RaggedShard], digest: str | None) -> None:
+        """Open the label shards with the audio shards' names and check them clip by clip.
 
         Raises:
             UserError: a shard is missing, damaged, of another recipe, rate or number of clusters, or does not fit.
         """
-        self._shards = [RaggedShard(folder / shard.path.name, digest) for shard in audio]
+        by_name = {file.name: file for file in files}
+        if absent := [shard.path for shard in audio if shard.path.name not in by_name]:
+            raise UserError(
+                f"{absent[0]}: found no label shard of this name, expected one an audio shard; make its labels"
+            )
+        self._shards = [RaggedShard(by_name[shard.path.name], digest) for shard in audio]
         first = self._shards[0]
         rate, self.num_clusters = first.attrs["frame_rate_hz"], int(first.attrs["num_clusters"])
         if rate <= 0 or rate * HOP % SAMPLE_RATE_HZ:

@@ -6,19 +6,19 @@ import contextlib
 import logging
 import math
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import torch
 
+from .. import job, machine
+from ..artefacts.journal import Journal
+from ..artefacts.run import Checkpoint, ResumeStates
 from ..runtime import UserError
-from . import checkpoint
-from .board import Board
-from .checkpoint import ResumeStates
+from .devices import precision
 from .guards import Guard
-from .journal import Journal
 from .reduction import Report
 from .signals import StopRequest
 from .speed import Meter
@@ -30,13 +30,32 @@ logger = logging.getLogger(__name__)
 class Run:
     """One training run, held together by the states it saves."""
 
-    def __init__(self, trainer: Trainer, digest: str, out: Path, snapshots: Sequence[int] = ()) -> None:
-        """Args: trainer at its initial weights, digest of the recipe, folder of the model, updates to keep."""
+    def __init__(
+        self,
+        trainer: Trainer,
+        digest: str,
+        out: Path,
+        snapshots: Sequence[int] = (),
+        made_from: Mapping[str, str] | None = None,
+        speed: Path | None = None,
+    ) -> None:
+        """Put a run together.
+
+        Args:
+            trainer: at its initial weights.
+            digest: of the recipe.
+            out: folder of the model.
+            snapshots: updates whose encoders are kept.
+            made_from: SHA-256 of each file of audio and labels, by path.
+            speed: where the rows of timings go at the end; ``speed.jsonl`` in ``out`` by default.
+        """
+        self.finals = {"metrics": out / "metrics.jsonl", "speed": speed or out / "speed.jsonl"}
         self.trainer, self.digest, self.out, self.snapshots = trainer, digest, out, snapshots
         self.recipe, self.world = trainer.recipe, trainer.world
-        self.states = ResumeStates(out / "resume", digest)
+        self.states = ResumeStates(out / "resume", digest, made_from or {})
         self.guard = Guard(self.recipe, self.states.folder)
         self._journals: dict[str, Journal] = {}  # rank 0 only
+        self._stretches: list[dict[str, Any]] = []
 
     def go(self) -> None:
         """Resume or start, train to the end, write the outputs.
@@ -105,7 +124,6 @@ class Run:
         row = self._row(report, "train")
         if self.world.is_main:
             self._journals["metrics"].write(row)
-            self._board.write(row)
             self._journals["speed"].write(meter.row(report.update, report.loss, self.trainer.waited_s))
         self.guard.check_collapse(row)
 
@@ -118,27 +136,33 @@ class Run:
         row = self._row(report, "valid")
         if self.world.is_main:
             self._journals["metrics"].write(row)
-            self._board.write(row)
             logger.info("update %d, held-out loss %.4f", update, report.loss)
 
-    def _about(self) -> dict[str, int | str]:
-        """Return what is not in the recipe and yet changes the last bits of the result."""
+    def _surroundings(self) -> dict[str, Any]:
+        """Return what is not in the recipe and yet decides the last bits of the result."""
         device = self.world.device
         name = torch.backends.cpu.get_cpu_capability() if device.type == "cpu" else torch.cuda.get_device_name(device)
         return {
             "processes": self.world.size,
             "threads": torch.get_num_threads(),
             "device": f"{device.type} {name}",
+            "precision": precision(self.recipe, device),
             "micro_batch_clips": self.trainer.batches.sizes.micro,
             "compile": self.recipe.compile,
             "torch": torch.__version__,
+            "commit": machine.revision(),
         }
+
+    def _until(self, update: int) -> list[dict[str, Any]]:
+        """Return the stretches of the run, the present one up to an update."""
+        return [*self._stretches[:-1], self._stretches[-1] | {"to": update}]
 
     def _save(self, update: int) -> None:
         def work() -> None:
             for journal in self._journals.values():
                 journal.sync()
-            self.states.save(update, self.trainer.state(), self._about())
+            self.states.save(update, self.trainer.state(), {"stretches": self._until(update)})
+            job.note(stretches=self._until(update))
 
         self.world.on_main(work)
         self.guard.saved = update
@@ -152,22 +176,25 @@ class Run:
     def _resume(self) -> int:
         """Load the newest good state, if any; return the updates done."""
         found = self.world.on_main(partial(self.states.latest, self.snapshots))
-        update = 0
+        update, now = 0, self._surroundings()
         if found is not None:
             update, about = found
             self._restore(update)
             self.guard.saved = update
+            self._stretches = about["stretches"]
             logger.info("resumed after update %d of %d from %s", update, self.recipe.updates, self.states.folder)
-            if about != self._about():
+            before = {key: value for key, value in self._stretches[-1].items() if key in now}
+            if changed := [f"{key} {before.get(key)} is now {now[key]}" for key in now if before.get(key) != now[key]]:
                 logger.warning(
-                    "resumed with %s, saved with %s: the result is equivalent, but not equal to the last bit",
-                    self._about(),
-                    about,
+                    "resumed in other surroundings than the state was saved in (%s): the result is equivalent, but not "
+                    "equal to the last bit",
+                    ", ".join(changed),
                 )
+        self._stretches.append({"from": update, "to": update, **now})
+        job.note(stretches=self._stretches)
         if self.world.is_main:
-            for name in ("metrics", "speed"):
+            for name in self.finals:
                 self._journals[name] = Journal(self.states.folder / f"{name}.jsonl", update)
-            self._board = Board(self.out / "tensorboard", update)
         return update
 
     def _restore(self, update: int) -> None:
@@ -186,14 +213,12 @@ class Run:
 
     def _finish(self) -> None:
         """Write the outputs, then drop the resume states."""
-        self._board.close()
-        value = {"objective": self.trainer.weights(), "digest": self.digest, "update": self.recipe.updates}
-        if self.snapshots:
-            value["snapshots"] = {update: self.states.load_snapshot(update) for update in self.snapshots}
+        kept = {update: self.states.load_snapshot(update) for update in self.snapshots}
+        job.note(stretches=self._until(self.recipe.updates))
         try:
-            checkpoint.save(self.out / "checkpoint.pt", value)
+            Checkpoint(self.trainer.weights(), self.digest, self.recipe.updates, kept).write(self.out / "checkpoint.pt")
             for name, journal in self._journals.items():
-                journal.finish(self.out / f"{name}.jsonl")
+                journal.finish(self.finals[name])
         except OSError as error:
             raise UserError(
                 f"{self.out}: outputs could not be written ({error.strerror}); the states in {self.states.folder} are "

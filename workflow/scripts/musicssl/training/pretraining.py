@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
 
 from .. import models
-from ..artefacts import write_jsonl
 from ..config.recipes import Data2vec, Hubert, build_kind
 from ..runtime import UserError, seed_everything, use_threads
-from . import checkpoint, distributed
+from . import distributed
 from .batches import Batches, Plan, plan
 from .data import Clips
 from .devices import precision
@@ -26,27 +25,31 @@ logger = logging.getLogger(__name__)
 
 
 def pretrain(
-    recipe: dict[str, Any],
-    audio: Path | None,
-    labels: Sequence[Path],
+    recipe: Mapping[str, Any],
+    audio: Sequence[Path],
+    labels: Sequence[Sequence[Path]],
     out: Path,
     micro_batch_s: float | None = None,
     snapshots: Sequence[int] = (),
     gpus: int = 0,
+    made_from: Mapping[str, str] | None = None,
+    speed: Path | None = None,
 ) -> None:
-    """Train one model, or go on where an earlier call of the same recipe was stopped.
+    """Train one model, or go on where an earlier call of the same recipe on the same data was stopped.
 
-    Writes ``checkpoint.pt`` (``{"objective", "digest", "update"}``, and ``"snapshots"``, encoders by update, where some
-    are asked for), ``metrics.jsonl`` and ``speed.jsonl`` into ``out``. Until then the state lives in ``out/resume``.
+    Writes ``checkpoint.pt`` (:class:`musicssl.artefacts.run.Checkpoint`), ``metrics.jsonl`` and the rows of timings.
+    Until then the state lives in ``out/resume``.
 
     Args:
         recipe: of the model: ``name``, ``digest``, ``entry``, ``inputs``.
-        audio: folder of audio shards; not needed for an untrained model.
-        labels: a folder of label shards for each label set of a HuBERT.
+        audio: audio shards.
+        labels: the label shards of each label set of a HuBERT.
         out: folder of the model.
         micro_batch_s: seconds of audio in one forward pass; the recipe's group when ``None``.
         snapshots: updates after which the encoder is kept beside the one at the end.
         gpus: that each machine must have; 0 takes what is there.
+        made_from: SHA-256 of each input by its path; a state begun with other data is refused.
+        speed: where the rows of timings go; ``speed.jsonl`` in ``out`` by default.
 
     Raises:
         UserError: data, recipe or saved state do not fit; the disk is full; training diverged.
@@ -59,9 +62,6 @@ def pretrain(
         use_threads(int(os.environ["OMP_NUM_THREADS"]))
     world = distributed.start(gpus)
     try:
-        if entry.updates == 0:
-            _write_untrained(entry, recipe["digest"], world, out)
-            return
         sizes = plan(entry, micro_batch_s)
         _check_share(sizes, world)
         clips = _open_clips(entry, recipe, sizes, audio, labels)
@@ -70,20 +70,9 @@ def pretrain(
         if entry.compile == "layers":
             objective.compile_layers()
         _announce(entry, sizes, world)
-        Run(Trainer(entry, objective, batches, world), recipe["digest"], out, snapshots).go()
+        Run(Trainer(entry, objective, batches, world), recipe["digest"], out, snapshots, made_from, speed).go()
     finally:
         distributed.stop()
-
-
-def _write_untrained(entry: Hubert | Data2vec, digest: str, world: World, out: Path) -> None:
-    """Write the initial weights as a finished model: the twin that no training has touched."""
-    objective = _initial(entry, [1] * (1 + len(entry.more_labels)) if isinstance(entry, Hubert) else None, world)
-    if world.is_main:
-        for name in ("metrics.jsonl", "speed.jsonl"):
-            write_jsonl(out / name, [])
-        weights = {name: value.cpu() for name, value in objective.state_dict().items()}
-        checkpoint.save(out / "checkpoint.pt", {"objective": weights, "digest": digest, "update": 0})
-    logger.info("0 updates: the initial weights are the model")
 
 
 def _initial(entry: Hubert | Data2vec, num_clusters: Sequence[int] | None, world: World) -> torch.nn.Module:
@@ -97,19 +86,21 @@ def _initial(entry: Hubert | Data2vec, num_clusters: Sequence[int] | None, world
 
 
 def _open_clips(
-    entry: Hubert | Data2vec, recipe: dict[str, Any], sizes: Plan, audio: Path | None, labels: Sequence[Path]
+    entry: Hubert | Data2vec,
+    recipe: Mapping[str, Any],
+    sizes: Plan,
+    audio: Sequence[Path],
+    labels: Sequence[Sequence[Path]],
 ) -> Clips:
     """Open the data that the paradigm needs, refusing those of another recipe."""
-    if audio is None:
-        raise UserError("--audio: missing; give the folder of audio shards that crop_audio wrote")
     digests = {role: upstream["digest"] for role, upstream in recipe["inputs"].items()}
     if isinstance(entry, Data2vec):
         return Clips(audio, (), sizes.crop, digests["corpus"])
     sets = [entry.labels, *entry.more_labels]
     if len(labels) != len(sets):
         raise UserError(
-            f"--labels: found {len(labels)} folder(s), expected one for each of {', '.join(sets)}, in this order; "
-            "give the folders of label shards that assign_labels wrote"
+            f"labels: found {len(labels)} set(s) of shards, expected one for each of {', '.join(sets)}, in this order; "
+            "give the label shards that assign_labels wrote"
         )
     return Clips(audio, labels, sizes.crop, digests["corpus"], [digests[r] for r in ("labels", *entry.more_labels)])
 

@@ -23,6 +23,8 @@ from .optimizer import FlatGradients, adamw
 from .reduction import Report, Sums
 from .schedule import learning_rate
 
+VERSION = 3
+
 
 class Trainer:
     """An objective, its optimizer and its data.

@@ -28,6 +28,7 @@ from .nearest import searcher
 from .sample import draw_sample, survey
 from .seeding import seed_centroids
 
+VERSION = 2
 logger = logging.getLogger(__name__)
 RESTART_ITERATIONS = 10
 COARSE_STRIDE = 8

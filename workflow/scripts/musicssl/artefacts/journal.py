@@ -9,8 +9,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from ..artefacts import read_jsonl, write_jsonl
 from ..runtime import UserError
+from .store import read_jsonl, write_jsonl
 
 
 class Journal:

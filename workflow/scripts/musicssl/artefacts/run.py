@@ -1,78 +1,107 @@
-"""Resume states and snapshots: written whole or not at all, verified before use, the last two states kept.
+"""A training run on disk: checkpoint and rows of numbers at its end; until then, resume states and snapshots.
 
-A state is ``<update>.pt`` and, written after it, an index ``<update>.json`` with its length, CRC-32 and recipe digest,
-and a CRC-32 of the index itself; a snapshot is the same under ``snapshot-<update>``. All come into being under a
-temporary name, so a kill at any moment leaves the states before untouched. ``torch.save`` gives the same bytes for the
-same tensors when it writes to a stream (to a path, it stores the path's name).
+A state is ``<update>.pt`` and, written after it, an index ``<update>.json`` with its SHA-256, the recipe digest, the
+fingerprint of the data it was trained on, and a SHA-256 of the index itself; a snapshot is the same under
+``snapshot-<update>``. All come into being under a temporary name, so a kill at any moment leaves the states before
+untouched, and the last two are kept. ``torch.save`` gives the same bytes for the same tensors when it writes to a
+stream (to a path, it stores the path's name).
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
 import logging
 import shutil
-import zlib
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, BinaryIO, cast
+from typing import Any
 
 import torch
 
-from ..artefacts import atomic, read_json, write_json
 from ..runtime import UserError
+from .store import Content, content_of, write_json, writing, written_content
 
+VERSION = 1
 logger = logging.getLogger(__name__)
-FORMAT = "musicssl-resume/2"
+FORMAT = "musicssl-resume/3"
 KEPT = 2
-CHUNK = 1 << 24
 
 
-class _Checked:
-    """A stream that counts and sums the bytes written, and remembers why writing failed."""
-
-    def __init__(self, stream: BinaryIO) -> None:
-        self._stream = stream
-        self.size, self.crc = 0, 0
-        self.error: OSError | None = None
-
-    def write(self, data: Any) -> int:
-        try:
-            self._stream.write(data)
-        except OSError as error:
-            self.error = error
-            raise
-        self.size += len(data)
-        self.crc = zlib.crc32(data, self.crc)
-        return len(data)
-
-    def flush(self) -> None:
-        self._stream.flush()
-
-
-def save(path: Path, value: Any) -> dict[str, int]:
-    """Write ``value`` with ``torch.save``, atomically and with the same bytes for the same content.
+def save(path: Path, value: Any) -> Content:
+    """Write ``value`` with ``torch.save``, whole or not at all, with the same bytes for the same content.
 
     Returns:
-        Length and CRC-32 of the file.
+        SHA-256 and size of the file.
 
     Raises:
         OSError: the disk is full or gone; nothing carries the name ``path`` that did not before.
     """
-    with atomic(path) as part, part.open("wb") as stream:
-        checked = _Checked(stream)
-        try:
-            torch.save(value, cast(BinaryIO, checked))
-        except RuntimeError:  # torch's writer hides the reason
-            if checked.error is None:
-                raise
-            raise checked.error from None
-    return {"size": checked.size, "crc32": checked.crc}
+    with writing(path) as stream:
+        torch.save(value, stream)
+    return written_content(path)
 
 
 def load(path: Path) -> Any:
-    """Read tensors and plain values onto the CPU."""
-    return torch.load(path, map_location="cpu", weights_only=True)
+    """Read tensors and plain values onto the CPU; no code in the file is run.
+
+    Raises:
+        UserError: it is no whole file of torch's.
+    """
+    try:
+        return torch.load(path, map_location="cpu", weights_only=True, mmap=True)
+    except OSError:
+        raise
+    except Exception as error:  # torch raises what its readers raise
+        raise UserError(
+            f"{path}: damaged ({str(error).splitlines()[0]}), expected a whole training checkpoint; restore it from a "
+            "backup, or delete it and train again"
+        ) from error
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A finished run.
+
+    Attributes:
+        objective: the objective's ``state_dict``, on the CPU.
+        digest: of the recipe.
+        update: updates done.
+        snapshots: weights of the encoder after earlier updates.
+    """
+
+    objective: dict[str, Any]
+    digest: str
+    update: int
+    snapshots: dict[int, dict[str, Any]] = field(default_factory=dict)
+
+    def write(self, path: Path) -> None:
+        """Write the checkpoint; raises OSError as :func:`save` does."""
+        value: dict[str, Any] = {"objective": self.objective, "digest": self.digest, "update": self.update}
+        save(path, value | ({"snapshots": self.snapshots} if self.snapshots else {}))
+
+
+def read_checkpoint(path: Path, digest: str = "") -> Checkpoint:
+    """Read a finished run.
+
+    Args:
+        path: of ``checkpoint.pt``.
+        digest: of the recipe that must have made it, when known.
+
+    Raises:
+        UserError: the file is missing, damaged, or of another recipe.
+    """
+    try:
+        value = load(path)
+        found = Checkpoint(**value)
+    except (OSError, TypeError) as error:
+        raise UserError(
+            f"{path}: no training checkpoint ({error}); restore it from a backup, or delete it and train again"
+        ) from error
+    if digest and found.digest != digest:
+        raise UserError(f"{path}: made by recipe {found.digest}, expected {digest}; delete it and train again")
+    return found
 
 
 @dataclass(frozen=True)
@@ -82,10 +111,12 @@ class ResumeStates:
     Attributes:
         folder: their own; nothing in it is an output of the workflow.
         digest: of the recipe; another recipe's states are refused.
+        made_from: SHA-256 of each input by its path; states of other data are refused.
     """
 
     folder: Path
     digest: str
+    made_from: Mapping[str, str] = field(default_factory=dict)
 
     def path(self, update: int) -> Path:
         """Return where the state after ``update`` updates lies."""
@@ -189,8 +220,15 @@ class ResumeStates:
     def _write(self, path: Path, update: int, value: Any, about: dict[str, Any]) -> None:
         """Write a file, then the index without which it does not count."""
         try:
-            index = {"format": FORMAT, "digest": self.digest, "update": update, **save(path, value), "about": about}
-            write_json(path.with_suffix(".json"), index | {"index_crc32": _index_crc(index)})
+            index = {
+                "format": FORMAT,
+                "digest": self.digest,
+                "made_from": dict(self.made_from),
+                "update": update,
+                **save(path, value)._asdict(),
+                "about": about,
+            }
+            write_json(path.with_suffix(".json"), index | {"index_sha256": _index_sum(index)})
         except OSError as error:
             good = self.updates()
             raise UserError(
@@ -215,30 +253,46 @@ class ResumeStates:
             UserError: an undamaged index says that another recipe or another version of the library wrote it.
         """
         try:
-            index = read_json(path.with_suffix(".json"))
-            size, crc = _measure(path)
+            index = json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))
+            content = content_of(path)
         except FileNotFoundError as error:
             return f"missing ({Path(error.filename).name} is not there)", {}
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, RecursionError) as error:
             return f"unreadable ({error})", {}
         if not isinstance(index, dict):
-            return "damaged (its index is none)", {}
-        whole = index.get("index_crc32") == _index_crc(index)
-        if index.get("format", FORMAT) != FORMAT and (whole or "index_crc32" not in index):  # the first format had none
+            return "damaged (its index is no JSON object)", {}
+        whole = index.get("index_sha256") == _index_sum(index)
+        if index.get("format", FORMAT) != FORMAT and (whole or "index_sha256" not in index):  # earlier ones had none
             raise UserError(
                 f"{path}: found format {index['format']}, written by another version of this library, expected "
                 f"{FORMAT}; finish the run with that version, or delete {self.folder} to train from the start"
             )
         if not whole:
-            return "damaged (its index does not have the CRC that was written)", {}
+            return "damaged (its index does not have the SHA-256 that was written)", {}
+        self._require_same(index)
+        if content != Content(index["sha256"], index["size"]):
+            return (
+                f"damaged ({content.size} bytes, SHA-256 {content.sha256[:10]}; {index['size']} and "
+                f"{index['sha256'][:10]} were written)"
+            ), {}
+        return None, index
+
+    def _require_same(self, index: Mapping[str, Any]) -> None:
+        """Refuse a state of another recipe or of other data."""
         if index["digest"] != self.digest:
             raise UserError(
                 f"{self.folder}: saved by recipe {index['digest']}, expected {self.digest}; "
                 "restore that recipe to go on, or delete the folder to train from the start"
             )
-        if (size, crc) != (index["size"], index["crc32"]):
-            return f"damaged ({size} bytes, CRC {crc:08x}; {index['size']} and {index['crc32']:08x} were written)", {}
-        return None, index
+        before, now = index["made_from"], dict(self.made_from)
+        if before != now:
+            names = sorted(name for name in before.keys() | now.keys() if before.get(name) != now.get(name))
+            more = f" and {len(names) - 1} more" if len(names) > 1 else ""
+            first = f"{names[0]} was {before.get(names[0], 'absent')[:10]}, is {now.get(names[0], 'absent')[:10]}"
+            raise UserError(
+                f"{self.folder}: begun with other data ({first}{more}), which cannot be continued; restore that data "
+                "to go on, or delete the folder to train from the start"
+            )
 
     def _sweep(self, updates: list[int]) -> None:
         """Delete what a kill in the middle of writing or deleting left behind, each as large as a state."""
@@ -255,16 +309,7 @@ class ResumeStates:
             self.path(update).unlink(missing_ok=True)
 
 
-def _measure(path: Path) -> tuple[int, int]:
-    """Return length and CRC-32 of a file."""
-    size = crc = 0
-    with path.open("rb") as stream:
-        while block := stream.read(CHUNK):
-            size, crc = size + len(block), zlib.crc32(block, crc)
-    return size, crc
-
-
-def _index_crc(index: dict[str, Any]) -> int:
-    """Return the CRC-32 of an index' content but for that number."""
-    content = {key: value for key, value in index.items() if key != "index_crc32"}
-    return zlib.crc32(json.dumps(content, sort_keys=True).encode())
+def _index_sum(index: Mapping[str, Any]) -> str:
+    """Return the SHA-256 of an index' content but for that sum."""
+    content = {key: value for key, value in index.items() if key != "index_sha256"}
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()

@@ -9,9 +9,9 @@ import pytest
 import torch
 
 from musicssl.artefacts import read_json, write_json
+from musicssl.artefacts import run as checkpoint
+from musicssl.artefacts.run import ResumeStates
 from musicssl.runtime import UserError
-from musicssl.training import checkpoint
-from musicssl.training.checkpoint import ResumeStates
 
 
 def state(value):
@@ -40,9 +40,11 @@ def damage(path, how):
     elif how == "size gone":
         write_json(index, {key: value for key, value in read_json(index).items() if key != "size"})
     else:
-        old, new = {"digest": ('"d1"', '"d3"'), "format": ("resume/2", "resume/3"), "sum": ('crc32": ', 'crc32": 1')}[
-            how
-        ]
+        old, new = {
+            "digest": ('"d1"', '"d3"'),
+            "format": ("resume/3", "resume/4"),
+            "sum": ('index_sha256": "', 'index_sha256": "1'),
+        }[how]
         text = index.read_text()
         assert old in text
         index.write_text(text.replace(old, new))
@@ -135,7 +137,7 @@ def test_a_snapshot_never_made_is_missing(states):
 def test_another_version_of_the_library_is_told_from_damage(states, monkeypatch):
     """The first format's index had no sum of its own."""
     index = states.path(15).with_suffix(".json")
-    content = {key: value for key, value in read_json(index).items() if key != "index_crc32"}
+    content = {key: value for key, value in read_json(index).items() if key != "index_sha256"}
     index.write_text(json.dumps(content | {"format": "musicssl-resume/1"}))
     with pytest.raises(
         UserError, match=r"000000015.pt: found format musicssl-resume/1, .*finish the run with that vers"
@@ -181,7 +183,7 @@ def test_a_kill_while_deleting_leaves_no_damaged_state(states, monkeypatch):
 def test_same_content_same_bytes(tmp_path):
     paths = [tmp_path / name for name in ("a.pt", "another_name.pt")]
     for path in paths:
-        assert checkpoint.save(path, state(3))["size"] == path.stat().st_size
+        assert checkpoint.save(path, state(3)).size == path.stat().st_size
     assert paths[0].read_bytes() == paths[1].read_bytes()
 
 

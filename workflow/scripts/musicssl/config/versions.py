@@ -1,0 +1,47 @@
+"""Versions of the code that decides results: ``VERSION = n`` beside the code, read here without importing it.
+
+Whoever changes what a file computes raises its number; every recipe that the file decides then has another digest.
+"""
+
+from __future__ import annotations
+
+import re
+from functools import lru_cache
+from pathlib import Path
+
+PACKAGE = Path(__file__).parents[1]
+DECIDED_BY: dict[str, tuple[str, ...]] = {  # noun, or noun/kind, to the files whose VERSION stands in its recipes
+    "corpora": ("corpus/scan.py", "corpus/crop.py", "signal/decode.py"),
+    "features/mfcc": ("signal/mfcc.py", "targets/features.py"),
+    "features/chroma": ("signal/harmonic.py", "targets/features.py"),
+    "features/cqt": ("signal/harmonic.py", "targets/features.py"),
+    "features/combined": ("signal/harmonic.py", "targets/features.py"),
+    "features/layer": ("models/encoders.py", "targets/features.py"),
+    "labels": ("targets/kmeans/lloyd.py", "targets/assign.py"),
+    "models/hubert": ("training/trainer.py",),
+    "models/data2vec": ("training/trainer.py",),
+    "models/untrained": ("models/encoders.py",),
+    "models/released": ("models/released.py",),
+    "miniature": ("miniature/__init__.py",),
+}
+
+
+@lru_cache
+def version(file: str) -> int:
+    """Return the number that stands as ``VERSION = n`` in a file of the library.
+
+    Args:
+        file: path below the library's folder, such as ``signal/mfcc.py``.
+
+    Raises:
+        AssertionError: the file has no such line, or several.
+    """
+    found = re.findall(r"^VERSION = (\d+)$", (PACKAGE / file).read_text(encoding="utf-8"), re.MULTILINE)
+    assert len(found) == 1, f"{file}: found {len(found)} lines VERSION = n, expected one"
+    return int(found[0])
+
+
+def versions(noun: str, kind: str = "") -> dict[str, int]:
+    """Return the versions that decide an entry, by file; none for entries that no code decides."""
+    files = DECIDED_BY.get(f"{noun}/{kind}", DECIDED_BY.get(noun, ()))
+    return {file: version(file) for file in files}
