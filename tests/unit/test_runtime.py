@@ -1,4 +1,4 @@
-"""Logging, errors as sentences, orphans."""
+"""Progress and orphans."""
 
 import logging
 import os
@@ -7,39 +7,12 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 
 from musicssl import runtime
 
 SCRIPTS = Path(runtime.__file__).parents[1]
-
-
-def job(tmp_path: Path) -> SimpleNamespace:
-    return SimpleNamespace(
-        rule="crop_audio", log=[str(tmp_path / "job.log")], params={"recipe": {"digest": "0123456789"}},
-        wildcards=["mymusic"], threads=1,
-    )  # fmt: skip
-
-
-def test_a_user_error_is_one_sentence_without_a_traceback(tmp_path: Path) -> None:
-    def main(_: object) -> None:
-        raise runtime.UserError("corpus: found nothing, expected music; put some there")
-
-    with pytest.raises(SystemExit) as caught:
-        runtime.run(main, job(tmp_path))
-    log = (tmp_path / "job.log").read_text()
-    assert caught.value.code == 1
-    assert "crop_audio mymusic failed: corpus: found nothing, expected music; put some there" in log
-    assert "recipe 0123456789" in log
-    assert "Traceback" not in log
-
-
-def test_a_defect_keeps_its_traceback(tmp_path: Path) -> None:
-    with pytest.raises(SystemExit):
-        runtime.run(lambda _: {}["missing"], job(tmp_path))
-    assert "KeyError: 'missing'" in (tmp_path / "job.log").read_text()
 
 
 def test_progress_tells_how_much_is_left(caplog: pytest.LogCaptureFixture) -> None:

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import logging
 import os
 import resource
@@ -18,7 +19,7 @@ from typing import Any
 
 from . import machine, runtime
 from .artefacts.header import NAME, Header, verify
-from .artefacts.ledger import FAILED, OK, Record
+from .artefacts.ledger import FAILED, OK, Record, read_record
 from .artefacts.store import written_content
 
 logger = logging.getLogger(__name__)
@@ -92,15 +93,14 @@ def attempt(job: Job, record_path: str | Path | None = None) -> Iterator[Record]
     global _current
     runtime.start_log(job.log, job.title)
     start, record = time.monotonic(), Record(job.rule, job.names, recipe=job.recipe.get("digest", ""))
+    path = None if record_path is None else Path(record_path)
     logger.info("begins at %s, recipe %s, commit %s", _now(), record.recipe or "-", machine.revision())
     try:
-        if record_path is None:
+        if path is None:
             record.about = {"began": _now(), **machine.surroundings()}
             path = record.begin(job.results)
         else:
-            from .artefacts.ledger import read_record
-
-            path, record = Path(record_path), read_record(record_path)
+            record = read_record(path)
         _current = record
         record.inputs = {
             job.key(name): content
@@ -115,6 +115,10 @@ def attempt(job: Job, record_path: str | Path | None = None) -> Iterator[Record]
         record.status, record.error = FAILED, str(error)
         logger.error("failed: %s", error)
         raise SystemExit(1) from None
+    except OSError as error:
+        record.status, record.error = FAILED, _sentence(error)
+        logger.error("failed: %s", record.error)
+        raise SystemExit(1) from None
     except SystemExit as stop:
         record.status, record.error = FAILED, f"stopped with exit code {stop.code}"
         raise
@@ -124,10 +128,26 @@ def attempt(job: Job, record_path: str | Path | None = None) -> Iterator[Record]
         raise SystemExit(1) from None
     finally:
         _current = None
-        with contextlib.suppress(OSError, UnboundLocalError):
-            record.about |= {"ended": _now(), **machine.surroundings(), **_usage(start)}
-            record.write(path)
+        record.about |= {"ended": _now(), **machine.surroundings(), **_usage(start)}
+        if path is not None:
+            with contextlib.suppress(OSError):  # a full disk hides no reason of the job's own
+                record.write(path)
     logger.info("done in %.1f s", time.monotonic() - start)
+
+
+def _sentence(error: OSError) -> str:
+    """Return what the operating system refused, and what to do."""
+    cures = {
+        errno.ENOSPC: "free space there",
+        errno.EDQUOT: "free quota there",
+        errno.EROFS: "make the file system writable",
+        errno.EACCES: "change its permissions",
+        errno.EPERM: "change its permissions",
+        errno.EMFILE: "raise the limit of open files (ulimit -n)",
+        errno.ENOENT: "look whether it was moved or deleted",
+    }
+    cure = cures.get(error.errno or 0, "look at the disk and its permissions")
+    return f"{error.filename or 'a file'}: {error.strerror or error}; {cure} and run the same command again"
 
 
 def _write_headers(job: Job) -> None:
@@ -164,6 +184,7 @@ def run(main: Callable[[Any], None], snakemake: Any) -> None:
         snakemake: the object Snakemake gives to ``script:`` files.
     """
     os.environ.setdefault("OMP_NUM_THREADS", str(snakemake.threads))
+    runtime.die_with_program("snakemake")
     with attempt(of_snakemake(snakemake)):
         main(snakemake)
 

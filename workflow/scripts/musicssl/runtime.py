@@ -130,6 +130,47 @@ def die_with_parent(poll_s: float = 0.5) -> None:
     threading.Thread(target=watch, name="die-with-parent", daemon=True).start()
 
 
+def die_with_program(name: str, poll_s: float = 0.5) -> None:
+    """End this process as soon as the nearest of its ancestors that runs a program is gone.
+
+    A SIGKILL of Snakemake alone spares its jobs, which would go on writing beside the run that replaces it.
+
+    Args:
+        name: of the program, as its command line says it; where no ancestor runs it, nothing is done.
+        poll_s: seconds between looks.
+    """
+    found = _ancestor(name)
+    if found is None:
+        return
+
+    def watch() -> None:
+        while _started(found[0]) == found[1]:
+            time.sleep(poll_s)
+        os._exit(1)
+
+    threading.Thread(target=watch, name=f"die-with-{name}", daemon=True).start()
+
+
+def _ancestor(name: str) -> tuple[int, str] | None:
+    """Return number and start time of the nearest ancestor that runs a program (Linux; elsewhere, none)."""
+    pid = os.getppid()
+    while pid > 1 and (started := _started(pid)):
+        words = Path(f"/proc/{pid}/cmdline").read_bytes().decode(errors="replace").split("\0")
+        if any(Path(word).name == name for word in words):
+            return pid, started
+        pid = int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
+    return None
+
+
+def _started(pid: int) -> str:
+    """Return when a process started, in clock ticks since boot; empty where there is no such process."""
+    try:
+        state, *rest = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return ""
+    return "" if state == "Z" else rest[18]
+
+
 def progress(items: Iterable[T], total: int, unit: str, every_s: float = 10.0) -> Iterator[T]:
     """Yield ``items`` and log how many of ``total`` are done, the rate and the time left, every ``every_s`` seconds."""
     start = last = time.monotonic()

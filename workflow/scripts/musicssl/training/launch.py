@@ -19,7 +19,7 @@ from .. import machine
 from ..artefacts.ledger import Record
 from ..artefacts.store import read_object, write_json
 from ..job import Job, attempt
-from ..runtime import UserError, die_with_parent, start_log
+from ..runtime import UserError, die_with_parent, die_with_program, start_log
 
 # torchrun passes on what it is told to; by itself SIGUSR1, Slurm's warning, would end it and lose the update.
 TORCHRUN = ("torchrun", "--signals-to-handle", "SIGTERM,SIGINT,SIGHUP,SIGQUIT,SIGUSR1", "--shutdown-timeout", "240")
@@ -122,6 +122,7 @@ def work(job_file: Path) -> None:
     """
     if "TORCHELASTIC_RUN_ID" in os.environ:  # as torch.distributed.is_torchelastic_launched() asks
         die_with_parent()
+        die_with_program("snakemake")
     training = Training(**read_object(job_file))
     job = Job(**training.job)
     with contextlib.ExitStack() as stack:
