@@ -19,9 +19,8 @@ endif
 # When does pre-training overtake its untrained twin? Under 90 minutes on two cores. MUSIC=DIR trains on a folder of yours
 # too.
 evidence: $(READY)
-	@PATH="$(CURDIR)/$(BIN):$$PATH" PYTHONPATH=workflow/scripts $(BIN)/python -m musicssl.exclusive results/evidence/.lock \
-	  snakemake --workflow-profile config/profiles/local --configfile config/miniature.yaml config/evidence.yaml \
-	  --cores $(CORES) --nolock --set-threads pretrain=1 fit_kmeans=1 --quiet rules \
+	@PATH="$(CURDIR)/$(BIN):$$PATH" snakemake --workflow-profile config/profiles/local --configfile config/miniature.yaml config/evidence.yaml \
+	  --cores $(CORES) --set-threads pretrain=1 fit_kmeans=1 --quiet rules \
 	  $(if $(MUSIC),--config "corpora={'miniature': {'more_roots': {'yours': '$(abspath $(MUSIC))'}}}") $(ARGS)
 	@echo "report: $(CURDIR)/results/evidence/report/index.html"
 
@@ -45,11 +44,9 @@ $(READY): requirements.txt requirements.lock
 	  rm -f $(BIN)/../lib/python3*/site-packages/torchaudio/lib/*.so
 	@rm -f .venv/ready-* && touch $@
 
-# One run at a time may write here; the lock dies with the process, so a killed run needs no unlocking. Small models
-# gain more from training side by side than from threads of their own.
+# Small models gain more from training side by side than from threads of their own.
 demo: $(READY)
-	@PATH="$(CURDIR)/$(BIN):$$PATH" PYTHONPATH=workflow/scripts $(BIN)/python -m musicssl.exclusive results/miniature/.lock \
-	  snakemake --workflow-profile config/profiles/local --configfile config/miniature.yaml --cores $(CORES) --nolock \
+	@PATH="$(CURDIR)/$(BIN):$$PATH" snakemake --workflow-profile config/profiles/local --configfile config/miniature.yaml --cores $(CORES) \
 	  --set-threads pretrain=1 fit_kmeans=1 --quiet rules $(SELECT) $(ARGS)
 	@echo "report: $(CURDIR)/results/miniature/report/index.html"
 

@@ -7,10 +7,12 @@ from pathlib import Path
 
 sys.path.append(str(Path(workflow.basedir) / "workflow" / "scripts"))
 
+from musicssl.artefacts.lock import take
 from musicssl.config.catalogue import Catalogue
 from musicssl.config.check import label_sets
 from musicssl.config.inherit import ConfigError
 from musicssl.config.sources import weight_files
+from musicssl.runtime import UserError
 from musicssl.costs.plan import corpus_hours, plan
 
 try:
@@ -233,3 +235,10 @@ def planned_costs():
 
 def reported_tasks():
     return list(dict.fromkeys(t for study in catalogue.selected("studies") for t in catalogue.columns(study)))
+
+
+onstart:
+    try:
+        take(config["pathvars"]["results"])
+    except UserError as error:
+        raise WorkflowError(str(error)) from None

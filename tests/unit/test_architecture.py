@@ -10,7 +10,7 @@ ROOT = Path(__file__).resolve().parents[2]
 SCRIPTS = ROOT / "workflow/scripts"
 PACKAGE = SCRIPTS / "musicssl"
 ORDER = (
-    ("runtime", "geometry", "machine", "exclusive"),
+    ("runtime", "geometry", "machine"),
     ("config", "artefacts", "signal"),
     ("job",),
     ("datasets", "models", "corpus", "costs"),

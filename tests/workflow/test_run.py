@@ -13,11 +13,14 @@ from pathlib import Path
 import pytest
 import yaml
 
+from musicssl.artefacts.lock import take
+from musicssl.runtime import UserError
+
 ROOT = Path(__file__).resolve().parents[2]
 RESULTS = Path("results/miniature")
 TINY = ["--configfile", "config/miniature.yaml", str(ROOT / "tests/workflow/tiny.yaml")]
 LOCAL = ["--workflow-profile", str(ROOT / "config/profiles/local")]
-TRAINED = [sys.executable, "-m", "musicssl.exclusive", "results/.lock", sys.executable, "-m", "snakemake"]
+SNAKEMAKE = [sys.executable, "-m", "snakemake"]
 pytestmark = pytest.mark.slow
 
 
@@ -131,7 +134,7 @@ def test_a_change_reruns_exactly_its_dependants(finished, tmp_path, change, expe
 def test_killed_anywhere_a_run_goes_on_to_the_same_bytes(finished, make_workflow) -> None:
     """Against an undisturbed run in another folder, so this is also where two runs give the same bytes."""
     workflow = make_workflow()
-    command = [*TRAINED, "--cores", "2", "--nolock", *LOCAL, *TINY]
+    command = [*SNAKEMAKE, "--cores", "2", *LOCAL, *TINY]
     env = workflow.environment()
     draw = random.Random(0)
     for _ in range(4):
@@ -148,21 +151,32 @@ def test_killed_anywhere_a_run_goes_on_to_the_same_bytes(finished, make_workflow
     assert not list((workflow.folder / RESULTS).rglob("*.part"))
 
 
-def test_two_runs_may_not_share_a_folder(workflow, tmp_path) -> None:
-    lock = str(tmp_path / "lock")
-    command = [sys.executable, "-m", "musicssl.exclusive", lock]
-    env = workflow.environment()
-    first = subprocess.Popen([*command, "sleep", "60"], env=env)
+def test_two_runs_may_not_share_a_folder(finished) -> None:
+    """Also with no option at all: the workflow takes the lock itself."""
+    lock = take(finished.folder / RESULTS)
     try:
-        while not Path(lock).exists() or not Path(lock).read_text():
-            time.sleep(0.05)
-        second = subprocess.run([*command, "true"], env=env, capture_output=True, text=True)
-        assert second.returncode != 0
-        assert f"process {first.pid} is already working here" in second.stderr
+        second = finished.snakemake(*TINY, "--forcerun", "tabulate_study", check=False)
     finally:
-        first.kill()
-        first.wait()
-    assert subprocess.run([*command, "true"], env=env).returncode == 0
+        lock.release()
+    assert second.returncode != 0
+    assert f"another run (process {os.getpid()} on " in second.stderr
+    assert "is writing here; wait for it, or stop it and try again" in second.stderr
+    assert "Traceback" not in second.stderr
+
+
+def test_a_run_holds_the_lock_while_it_works(finished) -> None:
+    wanted = str(RESULTS / "labels/mfcc39-k500/miniature/quality.json")
+    command = [*SNAKEMAKE, "--cores", "2", *TINY, "--forcerun", "score_labels", "--", wanted]
+    run = subprocess.Popen(command, cwd=finished.folder, env=finished.environment(), stderr=subprocess.DEVNULL)
+    refused = 0
+    while run.poll() is None:
+        try:
+            take(finished.folder / RESULTS).release()
+        except UserError:
+            refused += 1
+        time.sleep(0.02)
+    assert run.returncode == 0
+    assert refused
 
 
 def test_an_encoder_that_cannot_be_had_stops_nothing_else(finished, monkeypatch) -> None:
