@@ -49,11 +49,6 @@ def fairseq_name(name: str, paradigm: str) -> str:
     return name
 
 
-def to_fairseq(encoder: Encoder, paradigm: str) -> dict[str, Tensor]:
-    """Return an encoder's weights under fairseq's names."""
-    return {fairseq_name(name, paradigm): weight for name, weight in encoder.state_dict().items()}
-
-
 def load_fairseq(encoder: Encoder, paradigm: str, weights: Mapping[str, Tensor]) -> None:
     """Fill an encoder with weights under fairseq's names; training heads among them are left out.
 

@@ -62,7 +62,7 @@ class FrozenTransformer(nn.Module):
     @torch.no_grad()
     def states(self, wave: Tensor) -> Tensor:
         """Return float32 (B, T, N, W) of float32 waveforms (B, S) at 16 kHz, scaled as in training."""
-        from .encoders import states
+        from .passes import states
 
         shape = (len(wave), num_frames(wave.shape[1]), self.num_states, self.width)
         stack = torch.empty(shape, dtype=torch.float32, device=wave.device)

@@ -15,7 +15,6 @@ import torch
 
 from ..runtime import UserError
 from . import checkpoint
-from .board import Board
 from .checkpoint import ResumeStates
 from .guards import Guard
 from .journal import Journal
@@ -105,7 +104,6 @@ class Run:
         row = self._row(report, "train")
         if self.world.is_main:
             self._journals["metrics"].write(row)
-            self._board.write(row)
             self._journals["speed"].write(meter.row(report.update, report.loss, self.trainer.waited_s))
         self.guard.check_collapse(row)
 
@@ -118,7 +116,6 @@ class Run:
         row = self._row(report, "valid")
         if self.world.is_main:
             self._journals["metrics"].write(row)
-            self._board.write(row)
             logger.info("update %d, held-out loss %.4f", update, report.loss)
 
     def _about(self) -> dict[str, int | str]:
@@ -167,7 +164,6 @@ class Run:
         if self.world.is_main:
             for name in ("metrics", "speed"):
                 self._journals[name] = Journal(self.states.folder / f"{name}.jsonl", update)
-            self._board = Board(self.out / "tensorboard", update)
         return update
 
     def _restore(self, update: int) -> None:
@@ -186,7 +182,6 @@ class Run:
 
     def _finish(self) -> None:
         """Write the outputs, then drop the resume states."""
-        self._board.close()
         value = {"objective": self.trainer.weights(), "digest": self.digest, "update": self.recipe.updates}
         if self.snapshots:
             value["snapshots"] = {update: self.states.load_snapshot(update) for update in self.snapshots}

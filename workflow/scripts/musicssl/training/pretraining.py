@@ -12,7 +12,7 @@ import torch
 
 from .. import models
 from ..artefacts import write_jsonl
-from ..config.recipes import Data2vec, Hubert, build_kind
+from ..config.recipes import CqtFeatures, Data2vec, Hubert, build, build_kind
 from ..runtime import UserError, seed_everything, use_threads
 from . import checkpoint, distributed
 from .batches import Batches, Plan, plan
@@ -60,13 +60,13 @@ def pretrain(
     world = distributed.start(gpus)
     try:
         if entry.updates == 0:
-            _write_untrained(entry, recipe["digest"], world, out)
+            _write_untrained(entry, recipe, world, out)
             return
         sizes = plan(entry, micro_batch_s)
         _check_share(sizes, world)
         clips = _open_clips(entry, recipe, sizes, audio, labels)
         batches = Batches(clips, entry, sizes, pin=world.device.type == "cuda")
-        objective = _initial(entry, clips.num_clusters, world)
+        objective = _initial(entry, clips.num_clusters, _spectrum(recipe), world)
         if entry.compile == "layers":
             objective.compile_layers()
         _announce(entry, sizes, world)
@@ -75,23 +75,32 @@ def pretrain(
         distributed.stop()
 
 
-def _write_untrained(entry: Hubert | Data2vec, digest: str, world: World, out: Path) -> None:
-    """Write the initial weights as a finished model: the twin that no training has touched."""
-    objective = _initial(entry, [1] * (1 + len(entry.more_labels)) if isinstance(entry, Hubert) else None, world)
+def _write_untrained(entry: Hubert | Data2vec, recipe: dict[str, Any], world: World, out: Path) -> None:
+    """Write the initial weights as a finished model: the untrained baseline."""
+    num_clusters = [1] * (1 + len(entry.more_labels)) if isinstance(entry, Hubert) else None
+    objective = _initial(entry, num_clusters, _spectrum(recipe), world)
     if world.is_main:
         for name in ("metrics.jsonl", "speed.jsonl"):
             write_jsonl(out / name, [])
         weights = {name: value.cpu() for name, value in objective.state_dict().items()}
-        checkpoint.save(out / "checkpoint.pt", {"objective": weights, "digest": digest, "update": 0})
+        checkpoint.save(out / "checkpoint.pt", {"objective": weights, "digest": recipe["digest"], "update": 0})
     logger.info("0 updates: the initial weights are the model")
 
 
-def _initial(entry: Hubert | Data2vec, num_clusters: Sequence[int] | None, world: World) -> torch.nn.Module:
+def _spectrum(recipe: dict[str, Any]) -> CqtFeatures | None:
+    """Return what the model predicts beside clusters, if anything."""
+    features = recipe["inputs"].get("spectrum")
+    return build(CqtFeatures, features["entry"]) if features else None
+
+
+def _initial(
+    entry: Hubert | Data2vec, num_clusters: Sequence[int] | None, spectrum: CqtFeatures | None, world: World
+) -> models.Objective:
     """Return the objective with its initial weights, equal on all ranks."""
     seed_everything(entry.seed)
     # A debugging aid that costs a pass over memory; torch makes the attribute when it runs, mypy does not see it.
     torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
-    objective = models.build_objective(entry, num_clusters).to(world.device)
+    objective: models.Objective = models.build_objective(entry, num_clusters, spectrum).to(world.device)
     world.copy_from_main(objective)
     return objective
 
