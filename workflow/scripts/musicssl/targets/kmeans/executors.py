@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import multiprocessing
 import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
@@ -148,14 +149,17 @@ def _local_client(stack: contextlib.ExitStack, num_workers: int) -> Any:
     """Start worker processes on this machine and return their client."""
     distributed: Any = import_module("distributed")  # whose functions have no types
     logging.getLogger("distributed").setLevel(logging.WARNING)  # its import sets INFO
+    before = set(multiprocessing.active_children())
     try:
         owner = distributed.LocalCluster(
             n_workers=num_workers, threads_per_worker=1, dashboard_address=None, death_timeout=START_S
         )
-    except (RuntimeError, TimeoutError, OSError) as error:
+    except Exception as error:  # of many kinds, an AssertionError of dask's own among them
+        for worker in set(multiprocessing.active_children()) - before:
+            worker.kill()  # dask leaves frozen ones, and Python waits for them when it ends
         raise UserError(
-            f"dask: {num_workers} worker processes did not start within {START_S:g} s ({error}); look at the memory of "
-            "this machine, then run the same command again with fewer threads, or set `cluster: threads` in the "
+            f"dask: {num_workers} worker processes did not start within {START_S:g} s ({error!r}); look at the memory "
+            "of this machine, then run the same command again with fewer threads, or set `cluster: threads` in the "
             "labels entry"
         ) from error
     stack.enter_context(owner)
