@@ -43,7 +43,9 @@ def to_int16(wave: npt.NDArray[np.float32]) -> npt.NDArray[np.int16]:
 
 def to_float32(pcm: npt.NDArray[np.int16]) -> npt.NDArray[np.float32]:
     """Return int16 samples as float32 in [-1, 1)."""
-    return pcm.astype("float32") / FULL_SCALE
+    import numpy as np
+
+    return pcm.astype(np.float32) / np.float32(FULL_SCALE)
 
 
 def mean_and_deviation(samples: npt.NDArray[np.int16] | npt.NDArray[np.float32]) -> tuple[np.float32, np.float32]:

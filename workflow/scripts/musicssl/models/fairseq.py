@@ -100,7 +100,8 @@ def read_fairseq(path: Path, paradigm: str) -> Encoder:
         raise UserError(f"{path}: no weight {error}, expected a {paradigm} base encoder; check paradigm") from error
     encoder = empty_encoder(paradigm, size)
     load_fairseq(encoder, paradigm, checkpoint["model"])
-    return encoder.eval()
+    encoder.train(False)
+    return encoder
 
 
 def architecture_of(weights: Mapping[str, Tensor], settings: Mapping[str, Any], paradigm: str) -> Architecture:
@@ -145,7 +146,7 @@ class Inert(dict[Any, Any]):
     def append(self, _: Any) -> None: ...
 
     extend = append
-    __hash__ = object.__hash__
+    __hash__ = object.__hash__  # type: ignore[assignment]  # as a key, an object is itself
 
 
 class InertUnpickler(pickle.Unpickler):

@@ -70,7 +70,7 @@ def _smallest(keys: npt.NDArray[np.float64], count: Any) -> npt.NDArray[np.bool_
 
 def _cover(starts: npt.NDArray[np.bool_], length: int) -> npt.NDArray[np.bool_]:
     """Spread each start (B, T) over the ``length`` frames from it on."""
-    total = np.cumsum(starts, axis=1)
+    total = np.cumsum(starts, axis=1, dtype=np.int64)
     total[:, length:] -= total[:, :-length].copy()
     return total > 0
 

@@ -97,7 +97,7 @@ class _Block(torch.autograd.Function):
     def backward(ctx: Any, *gradients: Tensor) -> Any:
         rows, first, shift, scale, bias, by_tap = ctx.saved_tensors
         (gradient,) = gradients
-        totals = [None if part is None else torch.zeros_like(part) for part in (first, shift, scale, bias, by_tap)]
+        totals: list[Any] = [None if p is None else torch.zeros_like(p) for p in (first, shift, scale, bias, by_tap)]
         of_first, of_shift, of_scale, of_bias, of_taps = totals
         of_rows = rows.new_empty(rows.shape) if first is None else None
         if of_rows is not None:
@@ -186,7 +186,8 @@ def grouped_convolution(hidden: Tensor, conv: Any) -> Tensor:
     """
     width = conv.in_channels // conv.groups
     by_tap = conv.weight.view(conv.groups, width, width, -1).permute(0, 3, 2, 1).contiguous()
-    return _grouped_rows(hidden, by_tap, conv.kernel_size[0] // 2) + conv.bias
+    out: Tensor = _grouped_rows(hidden, by_tap, conv.kernel_size[0] // 2) + conv.bias
+    return out
 
 
 class _Grouped(torch.autograd.Function):

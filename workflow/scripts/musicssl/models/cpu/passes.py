@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch.nn.functional as F
 from torch import Tensor
 from transformers import HubertModel
@@ -23,7 +25,7 @@ def convolve(encoder: Encoder, wave: Tensor) -> Tensor:
 
 def positions(encoder: Encoder, hidden: Tensor) -> Tensor:
     """Return the positional convolution (B, T, D) of transformer inputs (B, T, D)."""
-    part = encoder.encoder.pos_conv_embed
+    part: Any = encoder.encoder.pos_conv_embed
     if isinstance(encoder, HubertModel):
         return F.gelu(grouped_convolution(hidden, part.conv))
     for layer in part.layers:
