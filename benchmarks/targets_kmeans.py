@@ -98,10 +98,13 @@ def real_clips(width: int, music: str, hours: float, threads: int) -> list[Any]:
         crop_shard(scan(corpus, threads)[0], corpus, "bench", Path(name, "audio.npy"))
         audio = open_all([Path(name, "audio.npy")])[0]
         if width < 512:
-            from musicssl.signal.decode import to_float32
+            import torch
+
+            from musicssl.geometry import to_float32
             from musicssl.signal.mfcc import mfcc
 
-            return [mfcc(to_float32(audio[i]), width // 3, 23) for i in range(min(len(audio), round(hours * 120)))]
+            waves = (torch.from_numpy(to_float32(audio[i])) for i in range(min(len(audio), round(hours * 120))))
+            return [mfcc(wave[None], width // 3, 23)[0].numpy() for wave in waves]
         return layer_six(audio, min(len(audio), 30), threads)
 
 
@@ -110,8 +113,8 @@ def layer_six(audio: Any, count: int, threads: int) -> list[Any]:
     import torch
     from transformers import HubertConfig, HubertModel
 
+    from musicssl.geometry import to_float32
     from musicssl.models import layer_output
-    from musicssl.signal.decode import to_float32
 
     torch.manual_seed(0)
     torch.set_num_threads(threads)

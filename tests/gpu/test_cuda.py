@@ -136,7 +136,8 @@ def test_encoder_states_on_the_gpu_equal_those_on_the_cpu(miniature: dict, tmp_p
 @pytest.mark.parametrize("compiled", [False, True])
 def test_no_forward_or_backward_waits_for_the_gpu(miniature: dict, name: str, compiled: bool) -> None:
     recipe = build_kind(Catalogue(miniature).entry("models", name))
-    objective = models.build_objective(recipe, 32 if recipe.kind == "hubert" else None).cuda().train()
+    spectrum = build_kind(Catalogue(miniature).entry("features", "cqt")) if recipe.kind == "hubert" else None
+    objective = models.build_objective(recipe, 32 if recipe.kind == "hubert" else None, spectrum).cuda().train()
     if compiled:
         objective.compile_layers()
     wave = 0.1 * torch.randn(2, 32000)

@@ -57,6 +57,27 @@ def test_imports_point_downwards(path: Path) -> None:
         assert LEVEL[other] < LEVEL[own], f"{own} imports {other}"
 
 
+def imported_modules(path: Path) -> set[str]:
+    """Return the modules of the package that importing a file imports; functions import later, types never."""
+    here = ("musicssl", *path.relative_to(PACKAGE).parts[:-1])
+    names = set()
+    for node in ast.parse(path.read_text()).body:
+        if isinstance(node, ast.ImportFrom) and node.level:
+            base = ".".join([*here[: len(here) - node.level + 1], *([node.module] if node.module else [])])
+            names |= {base} if node.module else set()
+            names |= {f"{base}.{alias.name}" for alias in node.names}
+    return names
+
+
+def test_no_module_imports_itself_by_way_of_others() -> None:
+    modules = {".".join(["musicssl", *path.relative_to(PACKAGE).with_suffix("").parts]): path for path in FILES}
+    modules = {name.removesuffix(".__init__"): path for name, path in modules.items()}
+    edges = {name: (imported_modules(path) & modules.keys()) - {name} for name, path in modules.items()}
+    while free := [name for name, targets in edges.items() if not targets]:
+        edges = {name: targets - set(free) for name, targets in edges.items() if name not in free}
+    assert not edges, f"circle among {sorted(edges)}"
+
+
 @pytest.mark.parametrize("path", FILES, ids=lambda p: str(p.relative_to(PACKAGE)))
 def test_the_library_knows_nothing_of_snakemake(path: Path) -> None:
     assert not re.search(r"^\s*(import|from) snakemake", path.read_text(), re.M)

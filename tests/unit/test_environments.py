@@ -32,7 +32,14 @@ def test_conda_and_pip_pin_the_same_versions(path: Path) -> None:
     pip = next(d["pip"] for d in yaml.safe_load(path.read_text())["dependencies"] if isinstance(d, dict))
     for pin in pip:
         name, version = pin.split("==")
-        assert locked()[normal(name)] == version, pin
+        assert locked()[normal(name).replace("faiss-gpu", "faiss-cpu")] == version, pin
+
+
+def test_jobs_that_may_get_a_gpu_have_faiss_for_it() -> None:
+    """The wheel of PyPI, pinned, where centroids are fitted and labels assigned; a machine without a GPU needs none."""
+    with_faiss = [path.stem for path in ENVS if "faiss-gpu==" in path.read_text()]
+    assert with_faiss == ["cluster", "train"]
+    assert not any("faiss" in path.read_text().split("pip:")[0] for path in ENVS)
 
 
 def test_the_controller_borrows_nothing_heavy() -> None:

@@ -14,8 +14,9 @@ def main(snakemake: Any) -> None:
 
     from musicssl.artefacts import RaggedShard
     from musicssl.targets.assign import write_labels
-    from musicssl.targets.features import extractor
+    from musicssl.targets.features import extractor, needs_gpu
     from musicssl.targets.kmeans.executors import open_executor
+    from musicssl.targets.kmeans.nearest import index_here
 
     recipe = snakemake.params.recipe
     features = recipe["inputs"]["features"]
@@ -32,7 +33,8 @@ def main(snakemake: Any) -> None:
     attrs = {"frame_rate_hz": features["entry"]["frame_rate_hz"], "splits": audio.attrs["splits"]}
     with open_executor("threads", snakemake.threads) as executor:
         clips = source.clips(audio, range(len(audio)))
-        write_labels(clips, centroids, str(snakemake.output.labels), recipe["digest"], executor, **attrs)
+        index = index_here() if needs_gpu(features["entry"]) else None  # others reserve no GPU
+        write_labels(clips, centroids, str(snakemake.output.labels), recipe["digest"], executor, index, **attrs)
 
 
 if __name__ == "__main__":

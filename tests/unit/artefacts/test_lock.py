@@ -33,5 +33,5 @@ def test_a_second_run_is_refused_until_the_first_is_killed(tmp_path):
 
 def test_a_file_where_the_results_belong_is_a_sentence(tmp_path):
     (tmp_path / "results").write_text("")
-    with pytest.raises(UserError, match="results: cannot be written to .*set pathvars.results"):
+    with pytest.raises(UserError, match=r"results: cannot be written to .*set pathvars.results"):
         take(tmp_path / "results")

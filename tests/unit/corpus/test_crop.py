@@ -16,7 +16,7 @@ from musicssl.corpus.crop import crop_shard
 from musicssl.corpus.listing import AudioFile, read_rejected
 from musicssl.runtime import UserError
 from musicssl.signal import decode
-from musicssl.signal.decode import mono_blocks, resampled, to_float32, to_int16
+from musicssl.signal.decode import mono_blocks, resampled
 
 
 def entry(name, rate=16000, split="train"):
@@ -88,13 +88,6 @@ def test_formats_decode_in_place(music, name, close):
     wave = np.concatenate(list(mono_blocks(music / name)))
     assert len(wave) == len(tone)
     assert np.abs(wave - tone).max() < close
-
-
-def test_int16_is_rounded_and_clipped():
-    block = np.array([0, 0.6 / 32768, -0.6 / 32768, 1.0, 1.5, -1.0, -1.5, 32767 / 32768], np.float32)
-    assert to_int16(block).tolist() == [0, 1, -1, 32767, 32767, -32768, -32768, 32767]
-    every = np.arange(-32768, 32768, dtype=np.int16)
-    assert np.array_equal(to_int16(to_float32(every)), every)
 
 
 def test_bad_files_are_set_aside_whole_and_good_ones_stay(corpus, sound, music):

@@ -8,6 +8,7 @@ import numpy as np
 import torch
 
 from musicssl.config import recipes
+from musicssl.models.fairseq import fairseq_name
 
 GOLDEN = Path(__file__).parents[2] / "golden"
 TINY = recipes.Architecture(
@@ -69,6 +70,11 @@ def make_data2vec(average_top_k=2, **size):
             after_updates=5000, min_target_std=0.1, min_prediction_std=0.01, max_target_agreement=1.0
         ),
     )
+
+
+def to_fairseq(encoder, paradigm):
+    """Return an encoder's weights under fairseq's names."""
+    return {fairseq_name(name, paradigm): weight for name, weight in encoder.state_dict().items()}
 
 
 class Golden:

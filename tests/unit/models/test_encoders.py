@@ -9,7 +9,8 @@ from transformers import AutoModel
 
 from musicssl.geometry import HOP, RECEPTIVE_FIELD, num_frames
 from musicssl.models import build_encoder, layer_output
-from musicssl.models.encoders import CLASSES, convolve, states
+from musicssl.models.encoders import CLASSES
+from musicssl.models.passes import convolve, states
 from musicssl.runtime import UserError
 
 BASE = {"conv_width": 512, "hidden_size": 768, "num_layers": 12, "num_heads": 12, "ffn_size": 3072}

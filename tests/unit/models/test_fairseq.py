@@ -5,12 +5,12 @@ import pickle
 
 import pytest
 import torch
-from golden_models import make_data2vec, make_hubert
+from golden_models import make_data2vec, make_hubert, to_fairseq
 
 from musicssl.config.recipes import Released
 from musicssl.models import build_encoder, released_encoder
-from musicssl.models.encoders import states
-from musicssl.models.fairseq import load_fairseq, to_fairseq
+from musicssl.models.fairseq import load_fairseq
+from musicssl.models.passes import states
 from musicssl.runtime import UserError
 
 SETTINGS = {"_name": "hubert", "encoder_attention_heads": 4, "layer_norm_first": False, "dropout": 0.1}

@@ -9,8 +9,8 @@ from golden_models import make_hubert
 
 from musicssl.geometry import num_frames
 from musicssl.models import build_objective
-from musicssl.models.encoders import convolve, project, states
 from musicssl.models.fairseq import fairseq_name, load_fairseq
+from musicssl.models.passes import convolve, project, states
 
 KEEP = [True] * 3
 

@@ -4,11 +4,11 @@ import types
 
 import pytest
 import torch
+from golden_models import to_fairseq
 from transformers import AutoFeatureExtractor, AutoModel
 
 import import_model
 from musicssl.models import load_encoder
-from musicssl.models.fairseq import to_fairseq
 
 SETTINGS = {"encoder_attention_heads": 4, "layer_norm_first": False, "dropout": 0.1}
 HEADS = ("final_proj.", "label_embs_concat", "_ema")

@@ -8,7 +8,7 @@ from golden_models import make_data2vec, make_hubert
 
 from musicssl.models import build_objective
 from musicssl.models.cpu.blocks import run_layer
-from musicssl.models.encoders import add_positions, contextualise
+from musicssl.models.passes import add_positions, encode
 
 
 def assert_default_linear(linear):
@@ -63,10 +63,10 @@ def test_each_place_of_dropout_acts_alone(make):
     hidden = torch.randn(2, 60, 48)
     keep = [True] * len(trunk.layers)
     with torch.no_grad():
-        assert torch.equal(*(contextualise(objective.encoder, hidden, keep) for _ in range(2)))
+        assert torch.equal(*(encode(objective.encoder, hidden, keep) for _ in range(2)))
         for name, module in places.items():
             module.p = 0.25
-            assert not torch.equal(*(contextualise(objective.encoder, hidden, keep) for _ in range(2))), name
+            assert not torch.equal(*(encode(objective.encoder, hidden, keep) for _ in range(2))), name
             if name == "after":
                 _, forward = run_layer(layer, hidden)
                 share = (forward == 0).double().mean().item()

@@ -9,7 +9,7 @@ from golden_models import make_data2vec, make_hubert
 from torch import nn
 
 from musicssl.geometry import num_frames
-from musicssl.models.cpu.blocks import Dropper, attend, dropped, feed_forward, run_layer
+from musicssl.models.cpu.blocks import Dropper, attend, dropout, feed_forward, run_layer
 from musicssl.models.cpu.convolutions import feature_rows, grouped_convolution
 from musicssl.models.encoders import build_encoder
 
@@ -85,10 +85,10 @@ def test_dropout_has_its_rate_scale_and_seed():
     module = nn.Dropout(0.1)
     values = torch.ones(1000, 1000, requires_grad=True)
     torch.manual_seed(0)
-    first = dropped(values, module)
-    second = dropped(values, module)
+    first = dropout(values, module)
+    second = dropout(values, module)
     torch.manual_seed(0)
-    assert torch.equal(dropped(values, module), first)
+    assert torch.equal(dropout(values, module), first)
     assert not torch.equal(first, second)
     share = (first == 0).double().mean().item()
     assert share == pytest.approx(0.1, abs=4 * (0.1 * 0.9 / 1e6) ** 0.5)
@@ -97,7 +97,7 @@ def test_dropout_has_its_rate_scale_and_seed():
     assert both == pytest.approx(0.01, abs=4 * (0.01 * 0.99 / 1e6) ** 0.5)
     (back,) = torch.autograd.grad(first.sum(), values)
     assert torch.equal(back, first)
-    assert dropped(values, module.eval()) is values
+    assert dropout(values, module.eval()) is values
 
 
 @pytest.mark.parametrize("make", [make_hubert, make_data2vec])
@@ -121,6 +121,6 @@ def test_inner_dropout_is_applied():
     torch.manual_seed(0)
     found = feed_forward(part, hidden)
     torch.manual_seed(0)
-    inner = dropped(F.gelu(part.intermediate_dense(hidden)), part.intermediate_dropout)
+    inner = dropout(F.gelu(part.intermediate_dense(hidden)), part.intermediate_dropout)
     torch.testing.assert_close(found, part.output_dense(inner))
     assert not torch.equal(found, feed_forward(part.eval(), hidden))

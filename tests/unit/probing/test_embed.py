@@ -11,11 +11,12 @@ import torch
 from musicssl.artefacts import RaggedShard
 from musicssl.config.catalogue import Catalogue
 from musicssl.config.recipes import ConstantFloor, Items, MfccFloor, Windows, build_kind
+from musicssl.geometry import standardize
 from musicssl.models import frozen
 from musicssl.models.encoders import build_encoder
 from musicssl.models.view import FrozenTransformer
 from musicssl.probing import embed as embedding
-from musicssl.probing.embed import embed, normalise, window_bounds
+from musicssl.probing.embed import embed, window_bounds
 from musicssl.runtime import UserError
 
 CPU = torch.device("cpu")
@@ -184,11 +185,11 @@ def test_states_do_not_depend_on_order_or_size_of_batches(dataset, miniature, pa
         np.testing.assert_allclose(apart[i], together[together.ids.index(name)], atol=2e-3)
 
 
-def test_each_file_is_normalised_whole(dataset):
+def test_each_file_is_standardized_whole(dataset):
     encoder = Levels()
     encoder.normalize = True
     shard = run(dataset, encoder)
-    steps = normalise(embedding.load(dataset / "steps.wav"))
+    steps = standardize(embedding.load(dataset / "steps.wav"))
     assert (steps.mean(), steps.std()) == (pytest.approx(0, abs=1e-5), pytest.approx(1, abs=1e-5))
     assert shard[1][0, 0, 0] == pytest.approx(steps[2 * RATE : 4 * RATE].mean(), abs=1e-2)
     assert shard[2][0, 0, 0] == pytest.approx(0, abs=1e-2)

@@ -1,45 +1,77 @@
 """The spectrum that HuBERT may predict beside clusters."""
 
+import dataclasses
 import math
 
+import librosa
 import numpy as np
 import pytest
 import torch
 from golden_models import make_hubert
 
+from musicssl.config.catalogue import Catalogue
+from musicssl.config.recipes import CqtFeatures, build
 from musicssl.geometry import num_frames
 from musicssl.models import build_objective, masked_rows, sample_mask
-from musicssl.signal.constant_q import NUM_BINS, ConstantQ
-from musicssl.signal.harmonic import cqt
+from musicssl.signal.constant_q import ConstantQ
+
+C1_HZ = 32.70319566257483
+SEMITONES = (50, 84, 12, C1_HZ, 100.0)
 
 
 @pytest.mark.parametrize("bin_", [9, 40, 80])
 def test_a_full_scale_sine_is_log_101_in_its_bin_and_less_elsewhere(bin_):
     time = torch.arange(48000) / 16000
     wave = torch.sin(2 * math.pi * 32.70319566257483 * 2 ** (bin_ / 12) * time)[None]
-    spectrum = ConstantQ()(wave)
-    assert spectrum.shape == (1, num_frames(48000), NUM_BINS)
+    spectrum = ConstantQ(*SEMITONES)(wave)
+    assert spectrum.shape == (1, num_frames(48000), 84)
     middle = spectrum[0, 60:90]
     assert (middle.argmax(1) == bin_).all()
     torch.testing.assert_close(middle[:, bin_], torch.full((30,), math.log(101)), rtol=1e-3, atol=0)
 
 
-def test_it_is_the_constant_q_of_the_features():
-    """librosa's, of the features table: other windows at the edges and recursive resampling, the same picture."""
+def librosas(wave, rate, num_bins, bins_per_octave, min_hz, compression):
+    """Return librosa's spectrum (T, bins) at frame centers: recursive resampling and other edges, the same picture."""
+    hop = 16000 // rate
+    before = -200 % hop  # the center of frame 0 must fall on one of librosa's frames
+    padded = np.concatenate([np.zeros(before, np.float32), wave])
+    options = {"fmin": min_hz, "n_bins": num_bins, "bins_per_octave": bins_per_octave}
+    magnitude = np.abs(librosa.cqt(padded, sr=16000, hop_length=hop, tuning=0.0, scale=False, **options))
+    lengths, _ = librosa.filters.wavelet_lengths(freqs=librosa.cqt_frequencies(**options), sr=16000)
+    first = (200 + before) // hop
+    return np.log1p(compression * magnitude[:, first : first + num_frames(len(wave), hop)] * 2 / lengths[:, None]).T
+
+
+@pytest.mark.parametrize("settings", [SEMITONES, (100, 84, 12, C1_HZ, 100.0), (50, 120, 24, 110.0, 10.0)])
+def test_it_is_librosas_constant_q(settings):
     rng = np.random.default_rng(0)
     time = np.arange(64000) / 16000
     wave = sum(0.2 * np.sin(2 * np.pi * f * time * (1 + 0.02 * rng.random())) for f in (110, 220.5, 440, 1001, 1800))
     wave = wave.astype(np.float32)
-    ours = ConstantQ()(torch.from_numpy(wave)[None])[0].numpy()[40:-40]
-    theirs = cqt(wave, 50, NUM_BINS, 12, 32.70319566257483, 100.0)[40:-40]
+    ours = ConstantQ(*settings)(torch.from_numpy(wave)[None])[0].numpy()[80:-80]
+    theirs = librosas(wave, *settings)[80:-80]
+    assert ours.shape == theirs.shape
     assert np.corrcoef(ours.ravel(), theirs.ravel())[0, 1] > 0.99
     assert np.abs(ours - theirs).mean() < 0.1
+
+
+def test_a_model_predicts_the_spectrum_that_its_entry_names(paper):
+    """The constants stand in the features table alone; other ones there are another model."""
+    recipe = Catalogue(paper).recipe("models", "hubert-k500-mfcc39-cqthead")
+    assert recipe["inputs"]["spectrum"] == Catalogue(paper).recipe("features", "cqt", "music1000h")
+    assert build(CqtFeatures, recipe["inputs"]["spectrum"]["entry"]).num_bins == 84
+    paper["features"]["cqt"]["num_bins"] = 72
+    assert Catalogue(paper).recipe("models", "hubert-k500-mfcc39-cqthead")["digest"] != recipe["digest"]
+    other = Catalogue(paper).recipe("models", "hubert-k500-mfcc39")
+    assert "spectrum" not in other["inputs"]
 
 
 def test_the_head_adds_its_weighted_error():
     """Loss, metric and gradient against the definition; without weight there is no head."""
     recipe = make_hubert()
-    weighted = type(recipe)(**{**vars(recipe), "cqt_weight": 3.0})
+    weighted = dataclasses.replace(recipe, cqt_weight=3.0, cqt_features="cqt")
+    common = {"frame_rate_hz": 50, "sample_fraction": 1.0, "sample_seed": 0, "code_version": 1}
+    spectrum = CqtFeatures(kind="cqt", num_bins=30, bins_per_octave=12, min_hz=220.0, compression=10.0, **common)
     wave = 0.1 * torch.randn(2, 16000)
     frames = num_frames(16000)
     mask = torch.from_numpy(sample_mask(np.random.default_rng(0), recipe.masking, 2, frames))
@@ -47,7 +79,7 @@ def test_the_head_adds_its_weighted_error():
     torch.manual_seed(0)
     plain = build_objective(recipe, 5)
     torch.manual_seed(0)
-    objective = build_objective(weighted, 5)
+    objective = build_objective(weighted, 5, spectrum)
     assert not any("cqt" in name for name in plain.state_dict())
     captured = []
     objective.cqt_head.register_forward_hook(lambda module, args, output: captured.append(output))
@@ -59,7 +91,7 @@ def test_the_head_adds_its_weighted_error():
     torch.testing.assert_close(output.loss_sum, expected)
     output.loss_sum.backward()
     torch.testing.assert_close(
-        objective.cqt_head.bias.grad, 3 * 2 / NUM_BINS * (captured[0] - target).sum(0), rtol=1e-4, atol=1e-4
+        objective.cqt_head.bias.grad, 3 * 2 / 30 * (captured[0] - target).sum(0), rtol=1e-4, atol=1e-4
     )
     values = objective.metrics(output.sums, len(rows))
     variance = target.var(0, correction=0).mean() * len(rows)

@@ -4,12 +4,22 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
-from musicssl.signal.decode import to_float32
-from musicssl.signal.mfcc import mfcc, num_frames
+from musicssl import geometry
+from musicssl.geometry import MFCC_HOP, to_float32
+from musicssl.signal.mfcc import mfcc as batched
 
 GOLDEN = np.load(Path(__file__).parents[2] / "golden/mfcc.npz")
 WAVE = to_float32(GOLDEN["pcm16"])
+
+
+def mfcc(wave, num_ceps, num_mel_bins):
+    return batched(torch.from_numpy(wave)[None], num_ceps, num_mel_bins)[0].numpy()
+
+
+def num_frames(num_samples):
+    return geometry.num_frames(num_samples, MFCC_HOP)
 
 
 @pytest.mark.parametrize(("key", "num_ceps"), [("mfcc39", 13), ("mfcc60", 20)])
@@ -28,8 +38,8 @@ def by_definition(wave, num_ceps, num_mel_bins):
     power = np.abs(np.fft.rfft(frames * window, 512)) ** 2
     edges = np.linspace(*(1127 * np.log1p(np.array([20, 8000]) / 700)), num_mel_bins + 2)
     mel = 1127 * np.log1p(np.arange(257) * 16000 / 512 / 700)
-    left, centre, right = (edges[i : num_mel_bins + i, None] for i in range(3))
-    bank = np.maximum(0, np.minimum((mel - left) / (centre - left), (right - mel) / (right - centre)))
+    left, center, right = (edges[i : num_mel_bins + i, None] for i in range(3))
+    bank = np.maximum(0, np.minimum((mel - left) / (center - left), (right - mel) / (right - center)))
     log_mel = np.log(np.maximum(power @ bank.T, np.finfo(np.float32).eps))
     n, k = np.arange(num_mel_bins), np.arange(num_ceps)
     basis = np.sqrt(2 / num_mel_bins) * np.cos(np.pi / num_mel_bins * (n[:, None] + 0.5) * k)
@@ -85,3 +95,10 @@ def test_digital_silence_is_finite():
     assert np.isfinite(features).all()
     assert features[:, 0] == pytest.approx(-76.46, abs=0.01)  # log of the float32 epsilon times sqrt(23)
     assert np.abs(features[:, 1:]).max() < 1e-3
+
+
+def test_clips_of_a_batch_do_not_see_each_other():
+    clips = torch.from_numpy(WAVE[:48000].reshape(3, 16000))
+    together = batched(clips, 13, 23)
+    assert together.shape == (3, 98, 39)
+    assert all(torch.equal(rows, batched(clip[None], 13, 23)[0]) for rows, clip in zip(together, clips, strict=True))

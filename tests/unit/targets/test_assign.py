@@ -11,6 +11,7 @@ from musicssl.runtime import UserError
 from musicssl.targets.assign import write_labels
 from musicssl.targets.kmeans import nearest
 from musicssl.targets.kmeans.executors import open_executor
+from musicssl.targets.kmeans.lloyd import fit
 
 
 def brute_force(frames, centroids):
@@ -40,17 +41,65 @@ def test_ties_go_to_the_lowest_label():
     assert labels.tolist() == [1, 1, 1]
 
 
-def test_gpu_search_gives_the_same_labels(monkeypatch):
-    """The calls of faiss' GPU index, answered by its CPU index."""
-    rng = np.random.default_rng(0)
-    frames, centroids = rng.normal(7, 1, (2000, 39)).astype("f4"), rng.normal(7, 1, (50, 39)).astype("f4")
-    labels, distances = nearest.searcher(centroids)(frames)
+@pytest.fixture
+def gpu(monkeypatch, tmp_path):
+    """Stand in for a GPU: its driver's file, and faiss' CPU index behind the calls that make a GPU's."""
+    driver = tmp_path / "nvidiactl"
+    driver.touch()
+    nearest._gpu_resources.cache_clear()
+    monkeypatch.setattr(nearest, "DRIVER", driver)
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
     monkeypatch.setattr(faiss, "get_num_gpus", lambda: 1)
     monkeypatch.setattr(faiss, "StandardGpuResources", object, raising=False)
     monkeypatch.setattr(faiss, "index_cpu_to_gpu", lambda resources, device, index: index, raising=False)
-    gpu_labels, gpu_distances = nearest.searcher(centroids)(frames)
-    np.testing.assert_array_equal(gpu_labels, labels)
-    np.testing.assert_allclose(gpu_distances, distances, rtol=1e-4)
+
+
+@pytest.mark.parametrize("offset", [0.0, 1000.0])
+def test_faiss_finds_the_same_labels(gpu, offset):
+    rng = np.random.default_rng(0)
+    frames, centroids = ((rng.normal(0, 1, (n, 39)) + offset).astype("f4") for n in (2000, 50))
+    labels, distances = nearest.searcher(centroids)(frames)
+    other_labels, other_distances = nearest.searcher(centroids, nearest.index_here())(frames)
+    np.testing.assert_array_equal(other_labels, labels)
+    assert (other_labels.dtype, other_distances.dtype) == (labels.dtype, distances.dtype)
+    np.testing.assert_allclose(other_distances, distances, rtol=1e-4, atol=1e-4)
+    assert (nearest.searcher(centroids, nearest.index_here())(centroids)[1] >= 0).all()
+
+
+def test_faiss_searches_where_a_gpu_may_be_used(gpu, monkeypatch, caplog):
+    assert nearest.index_here() is nearest.gpu_index
+    for visible in ("", "-1", "NoDevFiles"):
+        monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
+        assert nearest.index_here() is None, visible
+    for visible in ("3,1", "GPU-5a", "0"):
+        monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
+        assert nearest.index_here() is nearest.gpu_index, visible
+    assert not caplog.messages
+    monkeypatch.setattr(faiss, "get_num_gpus", lambda: 0)
+    assert nearest.index_here() is None
+    monkeypatch.setitem(sys.modules, "faiss", None)
+    assert nearest.index_here() is None
+    assert [text.split(": centroids")[0] for text in caplog.messages] == [
+        "this machine has a GPU, but faiss sees none",
+        "this machine has a GPU, but faiss is not installed",
+    ]
+    monkeypatch.setattr(nearest, "DRIVER", nearest.DRIVER.with_name("none"))
+    assert nearest.index_here() is None
+    assert len(caplog.messages) == 2  # a machine without a GPU has nothing to say
+
+
+def test_centroids_and_labels_by_faiss_are_those_of_the_cpu(gpu, clouds, shards, recipe, tmp_path):
+    """The same bytes on any number of threads, since sums are taken in the order of the frames wherever it searches."""
+    (features,) = shards(clouds)
+    contents = []
+    for count, index in ((1, None), (1, nearest.index_here()), (3, nearest.index_here())):
+        with open_executor("threads", count) as executor:
+            centroids, report = fit([features], recipe(12, num_restarts=2), executor, executor, index)
+            path = tmp_path / f"{len(contents)}.npy"
+            write_labels(clips_of(features), centroids, path, "labels0000", executor, index)
+        contents.append((centroids.tobytes(), path.read_bytes(), report["histogram"]))
+    assert contents[1] == contents[2]
+    assert contents[0] == contents[1]
 
 
 def clips_of(shard):
@@ -105,9 +154,3 @@ def test_a_failing_source_leaves_no_shard(clouds, tmp_path, threads):
     with pytest.raises(UserError, match="clip b is damaged"):
         write_labels(clips(), clouds[:5], tmp_path / "labels.npy", "labels0000", threads)
     assert list(tmp_path.iterdir()) == []
-
-
-def test_without_faiss_the_search_is_the_same(clouds, monkeypatch):
-    with_it = nearest.searcher(clouds[:9])(clouds)[0]
-    monkeypatch.setitem(sys.modules, "faiss", None)
-    np.testing.assert_array_equal(nearest.searcher(clouds[:9])(clouds)[0], with_it)

@@ -1,18 +1,24 @@
 """The rules' scripts, from audio on disk to labels on disk."""
 
+import pickle
+import subprocess
+import sys
 from dataclasses import asdict
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
+import torch
 
 import assign_labels
 import extract_features
 import fit_kmeans
 from musicssl.artefacts import RaggedShard, RaggedWriter, ShardError, read_json
+from musicssl.geometry import to_float32
 from musicssl.runtime import UserError
-from musicssl.signal.decode import to_float32
 from musicssl.signal.mfcc import mfcc
+from musicssl.targets import features
+from musicssl.targets.kmeans import nearest
 
 FEATURES = {
     "name": "mfcc39",
@@ -97,8 +103,43 @@ def test_extract_fit_assign(audio, recipe, tmp_path):
     assert labels.attrs == {"num_clusters": 9, "frame_rate_hz": 100, "splits": clips.attrs["splits"]}
     centroids = np.load(out / "centroids.npy").astype(np.float64)
     for i in range(7):  # held-out and undrawn clips too
-        exact = ((mfcc(to_float32(clips[i]), 13, 23)[:, None] - centroids) ** 2).sum(2)
+        vectors = mfcc(torch.from_numpy(to_float32(clips[i]))[None], 13, 23)[0].numpy()
+        exact = ((vectors[:, None] - centroids) ** 2).sum(2)
         assert (labels[i] == exact.argmin(1)).mean() > 0.99
+
+
+def test_a_run_on_cpus_imports_no_faiss(audio, recipe, tmp_path, root):
+    (extract, *more), fit, (assign, _) = jobs(audio, recipe, tmp_path / "out")
+    todo = [(extract_features, extract), *((extract_features, job) for job in more), (fit_kmeans, fit)]
+    (tmp_path / "jobs").write_bytes(
+        pickle.dumps([(script.__name__, job) for script, job in [*todo, (assign_labels, assign)]])
+    )
+    code = (
+        "import importlib, pickle, sys\n"
+        "for name, job in pickle.load(open(sys.argv[1], 'rb')):\n"
+        "    importlib.import_module(name).main(job)\n"
+        "print([name for name in ('faiss', 'distributed', 'transformers') if name in sys.modules])"
+    )
+    command = [sys.executable, "-c", code, str(tmp_path / "jobs")]
+    done = subprocess.run(command, cwd=root / "workflow/scripts", capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+    assert (tmp_path / "out/000.npy").exists()
+
+
+@pytest.mark.parametrize("kind", ["mfcc", "layer"])
+def test_only_layers_of_an_encoder_are_searched_on_a_gpu(audio, recipe, tmp_path, monkeypatch, kind):
+    """MFCC-like features reserve none, so their labels must not take one that is there."""
+    extract, fit, (assign, _) = jobs(audio, recipe, tmp_path)
+    for job in extract:
+        extract_features.main(job)
+    fit_kmeans.main(fit)
+    asked = []
+    monkeypatch.setattr(nearest, "index_here", lambda: asked.append(kind))
+    monkeypatch.setattr(features, "extractor", lambda recipe, folder, make=features.extractor: make(FEATURES, folder))
+    changed = {**FEATURES, "entry": FEATURES["entry"] | {"kind": kind}}
+    assign.params.recipe["inputs"]["features"] = changed
+    assign_labels.main(assign)
+    assert asked == (["layer"] if kind == "layer" else [])
 
 
 def test_features_of_another_recipe(audio, recipe, tmp_path):

@@ -10,7 +10,7 @@ from musicssl.runtime import UserError
 from musicssl.targets.quality import (
     classes_at,
     contingency,
-    normalised_mutual_information,
+    normalized_mutual_information,
     purity,
     read_annotations,
     score_labels,
@@ -27,16 +27,16 @@ def test_equals_sklearn(seed):
     np.testing.assert_array_equal(joint[joint.sum(1) > 0], table)
     assert purity(joint) == table.max(1).sum() / 2000
     expected = normalized_mutual_info_score(classes, labels)
-    assert normalised_mutual_information(joint) == pytest.approx(expected, rel=1e-12)
+    assert normalized_mutual_information(joint) == pytest.approx(expected, rel=1e-12)
 
 
 def test_extremes():
     classes, zeros = np.repeat(np.arange(5), 20), np.zeros(100, int)
     assert purity(contingency(classes + 7, classes, 12, 5)) == 1
-    assert normalised_mutual_information(contingency(classes[::-1], classes, 5, 5)) == pytest.approx(1)
+    assert normalized_mutual_information(contingency(classes[::-1], classes, 5, 5)) == pytest.approx(1)
     assert purity(contingency(zeros, classes, 3, 5)) == 0.2
-    assert normalised_mutual_information(contingency(zeros, classes, 3, 5)) == 0
-    assert normalised_mutual_information(contingency(zeros, zeros, 1, 1)) == 1
+    assert normalized_mutual_information(contingency(zeros, classes, 3, 5)) == 0
+    assert normalized_mutual_information(contingency(zeros, zeros, 1, 1)) == 1
 
 
 def test_a_frame_has_a_class_where_exactly_one_holds():
@@ -64,16 +64,16 @@ def write(path, clips, rate=100):
 
 @pytest.mark.parametrize("rate", [100, 50])
 def test_labels_that_know_the_pitch(tmp_path, table, rate):
-    """Clips of 2 s, cut short; frame centres lie 12.5 ms after frame starts."""
-    centres = 0.0125 + np.arange(round(1.9 * rate)) / rate
-    second = 2 + centres < 3
-    clips = [('a "b", c.wav#0', centres > 1), ("d.wav#0", np.zeros(len(centres))), ("d.wav#1", np.where(second, 2, 1))]
+    """Clips of 2 s, cut short; frame centers lie 12.5 ms after frame starts."""
+    centers = 0.0125 + np.arange(round(1.9 * rate)) / rate
+    second = 2 + centers < 3
+    clips = [('a "b", c.wav#0', centers > 1), ("d.wav#0", np.zeros(len(centers))), ("d.wav#1", np.where(second, 2, 1))]
     write(tmp_path / "000.npy", clips, rate)
     found = score_labels(open_all([tmp_path / "000.npy"]), table, 2.0, 0)
     assert set(found) == {"pitch"}  # one mood tells nothing
     pitch = found["pitch"]
-    counted = [(centres < 1).sum(), len(centres), second.sum()]
-    assert pitch["frames"] == pytest.approx(sum(counted) / (3 * len(centres)))
+    counted = [(centers < 1).sum(), len(centers), second.sum()]
+    assert pitch["frames"] == pytest.approx(sum(counted) / (3 * len(centers)))
     assert pitch["majority"] == pytest.approx(sum(counted[:2]) / sum(counted))
     assert (pitch["classes"], pitch["purity"], pitch["nmi"]) == (2, 1.0, pytest.approx(1))
     assert pitch["purity_chance"] == pytest.approx(pitch["majority"], abs=0.02)

@@ -1,4 +1,4 @@
-"""Clips and labels: exact alignment, normalisation over the whole clip, sentences for what does not fit."""
+"""Clips and labels: exact alignment, standardization over the whole clip, sentences for what does not fit."""
 
 import json
 
@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import training_kit as kit
 
+from musicssl.geometry import standardize, to_float32
 from musicssl.runtime import UserError
 from musicssl.training.data import Clips
 
@@ -39,7 +40,7 @@ def test_crop_is_the_samples_over_32768(tmp_path):
     np.testing.assert_array_equal(out, waves[5][640 : 640 + CROP].astype(np.float32) / 32768)
 
 
-def test_normalised_crop_uses_the_whole_clip(tmp_path):
+def test_standardized_crop_uses_the_whole_clip(tmp_path):
     *_, waves = kit.write_corpus(tmp_path, LENGTHS)
     out = np.empty(len(waves[5]), np.float32)
     clips = open_clips(tmp_path)
@@ -47,6 +48,7 @@ def test_normalised_crop_uses_the_whole_clip(tmp_path):
     scaled = waves[5].astype(np.float64) / 32768
     expected = (scaled - scaled.mean()) / np.sqrt(scaled.var() + 1e-5)  # torch.nn.functional.layer_norm
     np.testing.assert_allclose(out, expected, rtol=2e-6, atol=2e-6)
+    np.testing.assert_array_equal(out, standardize(to_float32(waves[5])))  # as clustering and probing see it
     part = np.empty(CROP, np.float32)
     clips.crop(5, 640, part, normalize=True)
     np.testing.assert_array_equal(part, out[640 : 640 + CROP])

@@ -42,7 +42,7 @@ def test_precision_and_compilation_reach_the_objective(corpus, tmp_path, monkeyp
             seen["masters"] |= {value.dtype for value in self.state_dict().values()}
             return super().forward(*arguments)
 
-    monkeypatch.setattr(models, "build_objective", lambda recipe, clusters: Watched(3, clusters[0]))
+    monkeypatch.setattr(models, "build_objective", lambda recipe, clusters, spectrum: Watched(3, clusters[0]))
     monkeypatch.setattr(trainer, "precision", lambda recipe, device: recipe.precision)
     pretrain(kit.recipe(kit.HUBERT, precision=asked, compile=compiled, updates=2), *corpus, tmp_path / "model")
     assert seen["types"] == {torch.bfloat16 if asked == "bf16" else torch.float32}

@@ -152,29 +152,29 @@ def send_signal(update: int) -> None:
         os.kill(os.getpid(), int(number))
 
 
-def real_objective(recipe: Any, num_clusters: int | None) -> nn.Module:
+def real_objective(recipe: Any, num_clusters: int | None, spectrum: Any = None) -> nn.Module:
     """Build the objective of the library, obeying ``TEST_SIGNAL``."""
-    objective = BUILD(recipe, num_clusters)
+    objective = BUILD(recipe, num_clusters, spectrum)
     before_forward = objective.before_forward
     objective.before_forward = lambda update: (send_signal(update), before_forward(update))
     return objective
 
 
-def uneven_objective(recipe: Any, num_clusters: int | None) -> nn.Module:
+def uneven_objective(recipe: Any, num_clusters: int | None, spectrum: Any = None) -> nn.Module:
     """Build the objective of the library on a rank whose processor rounds its initial weights otherwise."""
-    objective = BUILD(recipe, num_clusters)
+    objective = BUILD(recipe, num_clusters, spectrum)
     with torch.no_grad():
         for weight in objective.parameters():
             weight.mul_(1 + 0.01 * int(os.environ["RANK"]))
     return objective
 
 
-def tiny_objective(recipe: Any, num_clusters: list[int]) -> TinyObjective:
+def tiny_objective(recipe: Any, num_clusters: list[int], spectrum: Any = None) -> TinyObjective:
     """Stand in for ``musicssl.models.build_objective``."""
     return TinyObjective(recipe.architecture.num_layers, num_clusters[0])
 
 
-def dying_objective(recipe: Any, num_clusters: int | None) -> nn.Module:
+def dying_objective(recipe: Any, num_clusters: int | None, spectrum: Any = None) -> nn.Module:
     """Build a tiny objective that is killed at update 11."""
     os.environ["TEST_SIGNAL"] = "0 11 9"
     return tiny_objective(recipe, num_clusters)

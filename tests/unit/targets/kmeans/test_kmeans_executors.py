@@ -5,17 +5,22 @@ import signal
 import stat
 import sys
 import threading
+import time
 from pathlib import Path
 
+import dask
+import distributed
 import numpy as np
 import pytest
 from threadpoolctl import threadpool_info
 
+import musicssl.targets.kmeans.job as kmeans_job
 import musicssl.targets.kmeans.lloyd as kmeans
 from musicssl.artefacts import read_json
 from musicssl.runtime import UserError
+from musicssl.targets.kmeans import executors
 from musicssl.targets.kmeans.blocks import Rows, cut
-from musicssl.targets.kmeans.executors import open_executor
+from musicssl.targets.kmeans.executors import Dask, open_executor
 from musicssl.targets.kmeans.job import fit_with_srun
 
 pytestmark = pytest.mark.filterwarnings("ignore")
@@ -87,12 +92,15 @@ def test_complaints_cross_processes(shards, recipe):
 
 
 SRUN = """#!{python}
-import os, subprocess, sys
+import os, signal, subprocess, sys
 options = [word for word in sys.argv[1:] if word.startswith("--")][:2]
 count, command = int(options[0].removeprefix("--ntasks=")), sys.argv[3:]
 assert options[1] == "--cpus-per-task=1", options
 base = os.environ | {{"SLURM_NTASKS": str(count), "SLURM_JOB_ID": "17"}}
 ranks = [subprocess.Popen(command, env=base | {{"SLURM_PROCID": str(rank)}}) for rank in range(count)]
+if "FREEZE" in os.environ:
+    ranks[int(os.environ["FREEZE"])].send_signal(signal.SIGSTOP)
+signal.signal(signal.SIGTERM, lambda *_: [rank.kill() for rank in ranks])
 sys.exit(max(rank.wait() for rank in ranks))
 """
 
@@ -140,3 +148,67 @@ def test_slurm_complaints(data, recipe, srun, tmp_path):
     with pytest.raises(UserError, match=r"srun ended with status 1 and wrote no kmeans\.json"):
         fit_with_srun(3, 1, **job(data, recipe(4), tmp_path) | {"unknown": 1})
     assert [path.name for path in tmp_path.iterdir()] == ["features", "bin"]
+
+
+@pytest.mark.parametrize("fate", ["os._exit(3)", "os.kill(os.getpid(), signal.SIGSTOP)"])
+def test_workers_lost_or_frozen_while_they_start_end_with_a_sentence(tmp_path, monkeypatch, fate):
+    assert distributed.config  # its defaults must be there before a setting is changed for a while
+    (tmp_path / "fate.py").write_text(f"import os, signal\n{fate}\n")
+    monkeypatch.setattr(executors, "START_S", 4.0)
+    began = time.monotonic()
+    with (
+        dask.config.set({"distributed.worker.preload": [str(tmp_path / "fate.py")]}),
+        pytest.raises(UserError, match=r"dask: 2 worker processes did not start within 4 s .* set `cluster: threads`"),
+        open_executor("local", 2),
+    ):
+        pass
+    assert time.monotonic() - began < 30
+
+
+def test_a_frozen_scheduler_of_slurm_ends_with_a_sentence(data, recipe, srun, tmp_path, monkeypatch):
+    monkeypatch.setenv("FREEZE", "0")
+    monkeypatch.setattr(kmeans_job, "START_S", 3.0)
+    monkeypatch.setattr(kmeans_job, "MARGIN_S", 2.0)
+    with pytest.raises(UserError, match="the 3 ranks of srun did not find each other within 5 s; one of them died"):
+        fit_with_srun(3, 1, **job(data, recipe(4), tmp_path / "out"))
+    assert not list((tmp_path / "out").iterdir())
+
+
+def test_a_frozen_worker_of_slurm_changes_nothing_and_is_ended(data, recipe, srun, tmp_path, monkeypatch):
+    monkeypatch.setenv("FREEZE", "3")
+    monkeypatch.setattr(kmeans_job, "MARGIN_S", 2.0)
+    made = recipe(24, max_iterations=2)
+    monkeypatch.setattr(kmeans, "BLOCK_ROWS", 32768)
+    reference = result(data, made, "threads", 1)
+    fit_with_srun(4, 1, **job(data, made, tmp_path / "out"))
+    assert np.load(tmp_path / "out" / "centroids.npy").tobytes() == reference[0]
+
+
+class Client:
+    """A dask cluster that forgets its workers for a while."""
+
+    def __init__(self, absent, lost=False):
+        self.absent, self.lost = absent, lost
+
+    def submit(self, function, *arguments, pure):
+        return self
+
+    def nthreads(self):
+        return {}
+
+    def wait_for_workers(self, count, timeout):
+        if self.lost:
+            raise TimeoutError
+
+    def result(self, timeout):
+        self.absent -= 1
+        if self.absent >= 0:
+            raise TimeoutError
+        return "done"
+
+
+def test_a_run_goes_on_as_long_as_workers_come_back_and_ends_when_none_does():
+    blocks = [(np.zeros((1, 1), np.float32),)] * 2
+    assert list(Dask(Client(absent=3)).map(len, blocks)) == ["done", "done"]
+    with pytest.raises(UserError, match="dask: found no worker within 180 s, expected at least one"):
+        list(Dask(Client(absent=1, lost=True)).map(len, blocks))

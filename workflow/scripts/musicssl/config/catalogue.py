@@ -257,6 +257,8 @@ class Catalogue:
             inputs["corpus"] = self.recipe("corpora", decides.pop("corpus"))
         for role, labels in zip(("labels", *entry.get("more_labels", ())), label_sets(entry)):
             inputs[role] = self.recipe("labels", labels, entry["corpus"])
+        if spectrum := decides.pop("cqt_features", ""):
+            inputs["spectrum"] = self.recipe("features", spectrum, entry["corpus"])
         decides = {key: value for key, value in decides.items() if key not in ("labels", "more_labels")}
         return self._make("models", name, entry, decides, inputs)
 

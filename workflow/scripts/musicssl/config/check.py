@@ -229,11 +229,13 @@ def unknown_references(entries: Entries, names: Mapping[str, set[str]]) -> list[
     problems = []
     pointers = [("labels", "features", "features"), ("features", "model", "models"), ("features", "parts", "features")]
     pointers += [("models", "corpus", "corpora"), ("models", "labels", "labels"), ("models", "more_labels", "labels")]
-    pointers += [("models", "of", "models")]
+    pointers += [("models", "of", "models"), ("models", "cqt_features", "features")]
     pointers += [("studies", "models", "models"), ("studies", "tasks", "tasks")]
     for noun, key, target in pointers:
         for name, values in entries[noun].items():
             found = values.get(key, [])
+            if key == "cqt_features" and not found:
+                continue  # predicts no spectrum
             for word in [found] if isinstance(found, str) else found:
                 if word not in names[target]:
                     near = nearest(word, names[target])
@@ -333,9 +335,21 @@ def pretraining_problems(values: dict[str, Any], entries: Entries) -> list[str]:
         )
     if size["hidden_size"] % size["pos_conv_groups"]:
         problems.append(f"architecture.pos_conv_groups: {size['pos_conv_groups']} does not divide hidden_size")
+    problems += spectrum_problems(values, entries["features"])
     if values.get("average_top_k", 1) > size["num_layers"]:
         problems.append(f"average_top_k: {values['average_top_k']}, but there are {size['num_layers']} layers")
     return problems
+
+
+def spectrum_problems(values: dict[str, Any], features: Mapping[str, dict[str, Any]]) -> list[str]:
+    """Return what does not fit between a model and the constant-Q spectrum that it predicts."""
+    name = values.get("cqt_features", "")
+    if bool(name) != bool(values.get("cqt_weight", 0.0)):
+        return [f"cqt_features: found {name!r} with cqt_weight {values['cqt_weight']}, expected both or neither"]
+    if name and (features[name]["kind"], features[name]["frame_rate_hz"]) != ("cqt", 50):
+        found = f"of kind {features[name]['kind']} at {features[name]['frame_rate_hz']} Hz"
+        return [f"cqt_features: {name} is {found}, expected an entry of kind cqt at 50 Hz"]
+    return []
 
 
 def selection_problems(names: Mapping[str, set[str]], config: Mapping[str, Any]) -> list[str]:

@@ -239,6 +239,7 @@ class Hubert(Pretraining):
     feature_penalty: float
     cnn_grad_scale: float
     cqt_weight: float = 0.0
+    cqt_features: str = ""
     more_labels: list[str] = field(default_factory=list)
 
 

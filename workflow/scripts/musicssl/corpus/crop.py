@@ -17,8 +17,9 @@ import numpy.typing as npt
 
 from ..artefacts import RaggedWriter
 from ..config.recipes import Corpus
+from ..geometry import to_int16
 from ..runtime import progress
-from ..signal.decode import DecodeError, mono_blocks, resampled, to_int16
+from ..signal.decode import DecodeError, mono_blocks, resampled
 from .listing import AudioFile, Rejected, locate
 
 VERSION = 1

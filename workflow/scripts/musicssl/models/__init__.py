@@ -7,10 +7,9 @@ from importlib import import_module
 from typing import Any
 
 _HOME = {
-    "mean_run": "masking",
     "sample_mask": "masking",
     "build_encoder": "encoders",
-    "layer_output": "encoders",
+    "layer_output": "passes",
     "Objective": "objective",
     "ObjectiveOutput": "objective",
     "build_objective": "build",

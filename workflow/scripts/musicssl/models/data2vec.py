@@ -2,7 +2,7 @@
 
 The teacher is an exponential moving average of the transformer's layers and first norm, in float32. It shares the
 convolutions, projection and positional convolution with the student (fairseq copies the last on every step, which is
-the same). Targets are feed-forward outputs of the top K layers, before the residual sum, normalised over time for each
+the same). Targets are feed-forward outputs of the top K layers, before the residual sum, normalized over time for each
 clip and channel, then averaged. Source of the details: fairseq ``data2vec_audio.py``, ``ema_module.py``.
 
 The teacher moves once an optimizer update; fairseq moves it once a micro-batch, so that there accumulating gradients
@@ -19,9 +19,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ..config.recipes import Data2vec, Ema
-from .cpu.blocks import RunLayer, dropped, run_layer
-from .encoders import Encoder, KeepLayers, add_positions, contextualise, convolve, hide, project
+from .encoders import Encoder
 from .objective import Objective, ObjectiveOutput, common_sums, masked_rows, mean_std
+from .passes import KeepLayers, RunLayer, add_positions, apply_mask, convolve, dropout, encode, project, run_layer
 
 STD_FLOOR = 1e-6
 
@@ -119,8 +119,8 @@ class Data2vecObjective(Objective):
             positioned = add_positions(encoder, projected)
         everywhere = self.teacher.targets(positioned, self.recipe.average_top_k, self.run)
         targets = everywhere.flatten(0, 1).index_select(0, rows)
-        hidden = hide(encoder, dropped(projected, encoder.feature_projection.dropout), mask)
-        hidden = contextualise(encoder, hidden, keep_layers, self.run).flatten(0, 1).index_select(0, rows)
+        hidden = apply_mask(encoder, dropout(projected, encoder.feature_projection.dropout), mask)
+        hidden = encode(encoder, hidden, keep_layers, self.run).flatten(0, 1).index_select(0, rows)
         predictions = self.final_proj(hidden).float()
         error = F.mse_loss(predictions, targets, reduction="sum")
         loss_sum = error * targets.shape[1] ** -0.5

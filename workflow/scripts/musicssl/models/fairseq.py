@@ -49,11 +49,6 @@ def fairseq_name(name: str, paradigm: str) -> str:
     return name
 
 
-def to_fairseq(encoder: Encoder, paradigm: str) -> dict[str, Tensor]:
-    """Return an encoder's weights under fairseq's names."""
-    return {fairseq_name(name, paradigm): weight for name, weight in encoder.state_dict().items()}
-
-
 def load_fairseq(encoder: Encoder, paradigm: str, weights: Mapping[str, Tensor]) -> None:
     """Fill an encoder with weights under fairseq's names; training heads among them are left out.
 
@@ -105,7 +100,8 @@ def read_fairseq(path: Path, paradigm: str) -> Encoder:
         raise UserError(f"{path}: no weight {error}, expected a {paradigm} base encoder; check paradigm") from error
     encoder = empty_encoder(paradigm, size)
     load_fairseq(encoder, paradigm, checkpoint["model"])
-    return encoder.eval()
+    encoder.train(False)
+    return encoder
 
 
 def architecture_of(weights: Mapping[str, Tensor], settings: Mapping[str, Any], paradigm: str) -> Architecture:
@@ -150,7 +146,7 @@ class Inert(dict[Any, Any]):
     def append(self, _: Any) -> None: ...
 
     extend = append
-    __hash__ = object.__hash__
+    __hash__ = object.__hash__  # type: ignore[assignment]  # as a key, an object is itself
 
 
 class InertUnpickler(pickle.Unpickler):

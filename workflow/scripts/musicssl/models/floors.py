@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from ..config.recipes import MfccFloor
-from ..geometry import HOP, SAMPLE_RATE_HZ, num_frames
+from ..geometry import HOP, MFCC_HOP, SAMPLE_RATE_HZ, num_frames
 
 
 class MfccEncoder(nn.Module):
@@ -28,29 +28,15 @@ class MfccEncoder(nn.Module):
     @torch.no_grad()
     def states(self, wave: Tensor) -> Tensor:
         """Return (B, T, 1, W) of float32 waveforms (B, S) in [-1, 1]; frame i sees the samples of encoder frame i."""
-        rows = [mfcc(clip, self.recipe.num_ceps, self.recipe.num_mel_bins)[::2] for clip in wave]
-        return torch.stack(rows)[:, :, None]
+        from ..signal.mfcc import mfcc  # torchaudio's import takes a second
+
+        return mfcc(wave, self.recipe.num_ceps, self.recipe.num_mel_bins)[:, :: HOP // MFCC_HOP, None]
 
     @staticmethod
     def pool(states: Tensor) -> Tensor:
         """Return mean and standard deviation over time, (B, 1, 2 W), of states (B, T, 1, W)."""
         std, mean = torch.std_mean(states, dim=1, correction=0)
         return torch.cat([mean, std], dim=-1)
-
-
-def mfcc(wave: Tensor, num_ceps: int, num_mel_bins: int) -> Tensor:
-    """Return Kaldi-compatible MFCC and two differences, float32 (L, 3 num_ceps) at 100 Hz, of one clip (S,).
-
-    Source: HuBERT (Hsu et al. 2021), section 4.2; fairseq ``dump_mfcc_feature.py``.
-    """
-    from torchaudio.compliance import kaldi
-    from torchaudio.functional import compute_deltas
-
-    static = kaldi.mfcc(
-        wave[None], sample_frequency=SAMPLE_RATE_HZ, use_energy=False, num_ceps=num_ceps, num_mel_bins=num_mel_bins
-    ).T
-    delta = compute_deltas(static)
-    return torch.cat([static, delta, compute_deltas(delta)]).T
 
 
 class ConstantEncoder(nn.Module):

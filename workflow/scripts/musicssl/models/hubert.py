@@ -9,18 +9,18 @@ Several label sets have a projection and a codebook each, and their cross-entrop
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ..config.recipes import Hubert
-from ..signal.constant_q import NUM_BINS, ConstantQ
-from .cpu.blocks import dropped, without_autocast
-from .encoders import KeepLayers, contextualise, convolve, hide, project
+from ..config.recipes import CqtFeatures, Hubert
+from ..signal.constant_q import ConstantQ
 from .objective import Objective, ObjectiveOutput, common_sums, masked_rows
+from .passes import KeepLayers, apply_mask, convolve, dropout, encode, project
+from .precision import without_autocast
 
 
 class ScaleGradient(torch.autograd.Function):
@@ -36,23 +36,35 @@ class ScaleGradient(torch.autograd.Function):
         return gradient * ctx.scale, None
 
 
+scale_gradient: Callable[..., Tensor] = ScaleGradient.apply
+
+
 class HubertObjective(Objective):
     """Masked prediction of labels.
 
     Args:
         recipe: what to train.
         num_clusters: rows of the codebook, or of each label set's; fairseq's four for special symbols are left out.
+        spectrum: what ``recipe.cqt_features`` names, where there is a spectrum to predict.
     """
 
     recipe: Hubert
 
-    def __init__(self, recipe: Hubert, num_clusters: int | Sequence[int]) -> None:
+    def __init__(self, recipe: Hubert, num_clusters: int | Sequence[int], spectrum: CqtFeatures | None = None) -> None:
         super().__init__(recipe)
         self.sizes = [num_clusters] if isinstance(num_clusters, int) else list(num_clusters)
         self.final_proj = nn.Linear(recipe.architecture.hidden_size, len(self.sizes) * recipe.codebook_dim)
         self.codebook = nn.Parameter(torch.rand(sum(self.sizes), recipe.codebook_dim))
         if recipe.cqt_weight:
-            self.spectrum, self.cqt_head = ConstantQ(), nn.Linear(recipe.architecture.hidden_size, NUM_BINS)
+            assert spectrum is not None, recipe.cqt_features
+            self.spectrum = ConstantQ(
+                spectrum.frame_rate_hz,
+                spectrum.num_bins,
+                spectrum.bins_per_octave,
+                spectrum.min_hz,
+                spectrum.compression,
+            )
+            self.cqt_head = nn.Linear(recipe.architecture.hidden_size, spectrum.num_bins)
 
     def forward(
         self,
@@ -66,10 +78,10 @@ class HubertObjective(Objective):
         assert labels.shape[:2] == mask.shape
         encoder, recipe = self.encoder, self.recipe
         rows = masked_rows(mask) if rows is None else rows
-        features = ScaleGradient.apply(convolve(encoder, wave), recipe.cnn_grad_scale)
+        features = scale_gradient(convolve(encoder, wave), recipe.cnn_grad_scale)
         penalty = features.float().square().mean()
-        hidden = dropped(project(encoder, features), encoder.feature_projection.dropout)
-        hidden = contextualise(encoder, hide(encoder, hidden, mask), keep_layers, self.run)
+        hidden = dropout(project(encoder, features), encoder.feature_projection.dropout)
+        hidden = encode(encoder, apply_mask(encoder, hidden, mask), keep_layers, self.run)
         hidden = hidden.flatten(0, 1).index_select(0, rows)
         targets = labels.flatten(0, 1).index_select(0, rows).view(len(rows), len(self.sizes))
         about: dict[str, Tensor] = {}
@@ -96,7 +108,7 @@ class HubertObjective(Objective):
         projected = self.final_proj(hidden)
         with without_autocast(projected.device):
             parts = projected.float().chunk(len(self.sizes), -1)
-            pairs = zip(parts, self.codebook.split(self.sizes))
+            pairs = zip(parts, torch.split(self.codebook, self.sizes))
             return [F.normalize(x, dim=-1) @ F.normalize(y, dim=-1).T / self.recipe.temperature for x, y in pairs]
 
     def metrics(self, sums: Mapping[str, Tensor], num_masked: float) -> dict[str, float]:

@@ -70,16 +70,11 @@ def _smallest(keys: npt.NDArray[np.float64], count: Any) -> npt.NDArray[np.bool_
 
 def _cover(starts: npt.NDArray[np.bool_], length: int) -> npt.NDArray[np.bool_]:
     """Spread each start (B, T) over the ``length`` frames from it on."""
-    total = np.cumsum(starts, axis=1)
+    total = np.cumsum(starts, axis=1, dtype=np.int64)
     total[:, length:] -= total[:, :-length].copy()
     return total > 0
 
 
 def count_runs(mask: Any) -> Any:
-    """Count the runs of neighbouring masked frames in a NumPy array or torch tensor (B, T) of bool."""
+    """Count the runs of neighboring masked frames in a NumPy array or torch tensor (B, T) of bool."""
     return mask[:, 0].sum() + (mask[:, 1:] & ~mask[:, :-1]).sum()
-
-
-def mean_run(mask: npt.NDArray[np.bool_]) -> float:
-    """Return the mean length in frames of the masked runs of a (B, T) mask."""
-    return float(mask.sum() / count_runs(mask))

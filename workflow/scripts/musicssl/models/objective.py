@@ -12,9 +12,9 @@ import torch
 from torch import Tensor, nn
 
 from ..config.recipes import Data2vec, Hubert
-from .cpu.blocks import RunLayer, run_layer
-from .encoders import KeepLayers, build_encoder
+from .encoders import build_encoder
 from .masking import count_runs
+from .passes import KeepLayers, RunLayer, run_layer
 
 
 class ObjectiveOutput(NamedTuple):
@@ -41,7 +41,7 @@ class Objective(nn.Module):
         self.run: RunLayer = run_layer
 
     def compile_layers(self) -> None:
-        """Let torch compile the transformer's layers, one program for all; it draws other numbers in dropout."""
+        """Let torch compile the transformer's layers, one program for all; dropout then draws other random numbers."""
         self.run = torch.compile(run_layer, dynamic=False)
 
     def forward(
@@ -59,7 +59,7 @@ class Objective(nn.Module):
             mask: bool (B, T).
             labels: int64 (B, T), or (B, T, sets), at the frame rate of the encoder, for HuBERT; else None.
             keep_layers: (layers,) or (layers, equal parts of the batch), drawn by the caller.
-            rows: what :func:`masked_rows` makes of the mask; a GPU would have to be waited for to find out.
+            rows: what :func:`masked_rows` makes of the mask; computed here it would make the host wait for a GPU.
         """
         raise NotImplementedError
 
@@ -78,7 +78,7 @@ class Objective(nn.Module):
 
 
 def masked_rows(mask: Tensor) -> Tensor:
-    """Return which of the B * T frames a (B, T) mask hides, int64 (M,)."""
+    """Return which of the B * T frames are masked in a (B, T) mask, int64 (M,)."""
     return mask.flatten().nonzero().squeeze(1)
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Protocol
 import torch
 from torch import Tensor, nn
 
-from ..config.recipes import MODELS, ConstantFloor, MfccFloor
+from ..config.recipes import MODELS, ConstantFloor, MfccFloor, Snapshot
 from ..geometry import HOP, SAMPLE_RATE_HZ, num_frames
 from ..runtime import UserError
 from .floors import ConstantEncoder, MfccEncoder
@@ -54,7 +54,7 @@ class FrozenTransformer(nn.Module):
 
     def __init__(self, encoder: Encoder, normalize: bool) -> None:
         super().__init__()
-        self.encoder = encoder.eval().requires_grad_(False)
+        self.encoder = encoder.train(False).requires_grad_(False)
         self.normalize = normalize
         self.num_states = encoder.config.num_hidden_layers + 1
         self.width = self.pooled_width = encoder.config.hidden_size
@@ -62,7 +62,7 @@ class FrozenTransformer(nn.Module):
     @torch.no_grad()
     def states(self, wave: Tensor) -> Tensor:
         """Return float32 (B, T, N, W) of float32 waveforms (B, S) at 16 kHz, scaled as in training."""
-        from .encoders import states
+        from .passes import states
 
         shape = (len(wave), num_frames(wave.shape[1]), self.num_states, self.width)
         stack = torch.empty(shape, dtype=torch.float32, device=wave.device)
@@ -80,7 +80,7 @@ def frozen(recipe: MODELS, encoder_dir: Path | None) -> FrozenEncoder:
     """Return any model of the models table, ready for probing.
 
     Args:
-        recipe: the model's entry.
+        recipe: the model's entry, for a snapshot that of the model it is taken of.
         encoder_dir: its exported folder; None for the floors that have none.
 
     Raises:
@@ -90,6 +90,7 @@ def frozen(recipe: MODELS, encoder_dir: Path | None) -> FrozenEncoder:
         return MfccEncoder(recipe)
     if isinstance(recipe, ConstantFloor):
         return ConstantEncoder()
+    assert not isinstance(recipe, Snapshot)
     if encoder_dir is None:
         raise UserError(f"encoder folder: found none, expected one for a model of kind {recipe.kind}; export it first")
     from .export import load_encoder

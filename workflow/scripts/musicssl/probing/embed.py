@@ -29,7 +29,7 @@ import torch
 from ..artefacts import ResumableWriter
 from ..config.recipes import Items, Windows
 from ..datasets import Item
-from ..geometry import RECEPTIVE_FIELD, SAMPLE_RATE_HZ
+from ..geometry import FRAME_CENTER_S, RECEPTIVE_FIELD, SAMPLE_RATE_HZ, standardize
 from ..models.view import FrozenEncoder
 from ..runtime import UserError, progress
 from ..signal.decode import DecodeError, mono_blocks, require_whole, resampled
@@ -40,7 +40,6 @@ Floats = npt.NDArray[np.float32]
 Halves = npt.NDArray[np.float16]
 Span = tuple[int, int]
 BATCH_S, PENDING_S, BLOCK_FILES = 120.0, 480.0, 256
-VARIANCE_FLOOR = 1e-7
 
 
 class Cut(NamedTuple):
@@ -92,7 +91,7 @@ def embed(
     files = cuts_of(items, tasks)
     encoder.to(device)
     plan = hashlib.sha256("\n".join(cut.name for cuts in files.values() for cut in cuts).encode()).hexdigest()
-    attrs = {"frame_rate_hz": encoder.frame_rate_hz, "frame_offset_s": RECEPTIVE_FIELD / 2 / SAMPLE_RATE_HZ}
+    attrs = {"frame_rate_hz": encoder.frame_rate_hz, "frame_offset_s": FRAME_CENTER_S}
     shapes = [(encoder.num_states, width) for width in (encoder.pooled_width, encoder.width)]
     writers = [ResumableWriter(path, np.float16, shape, digest, plan, **attrs) for path, shape in zip(out, shapes)]
     with writers[0] as pooled, writers[1] as frames:
@@ -176,12 +175,6 @@ def window_bounds(num_samples: int, windows: Windows) -> list[Span]:
     return bounds[:1] + [(start, stop) for start, stop in bounds[1:] if stop - start >= shortest]
 
 
-def normalise(wave: Floats) -> Floats:
-    """Return (S,) with zero mean and unit variance."""
-    centred = wave - wave.mean(dtype=np.float64)
-    return (centred / np.sqrt(np.square(centred).mean() + VARIANCE_FLOOR)).astype(np.float32)
-
-
 def load(path: Path) -> Floats:
     """Return a file's mono mix at 16 kHz, float32 (S,).
 
@@ -207,7 +200,7 @@ def cut_files(
             wave = load(root / path)
         except DecodeError as error:
             return error
-        return normalise(wave) if normalized and len(wave) else wave
+        return standardize(wave) if normalized and len(wave) else wave
 
     for path, wave in read_ahead(decode, files, num_decoders):
         if isinstance(wave, DecodeError):

@@ -1,7 +1,7 @@
-"""A constant-Q spectrum on the encoder's frames, as matrix products on any device: what a regression head predicts.
+"""A constant-Q spectrum on the time axis of MFCC or encoder, as matrix products on any device.
 
-Seven octaves of semitones from C1 (32.7 Hz), log-compressed as the features of the same name. MERT (Li et al. 2024,
-section 3.2) regresses a constant-Q spectrum at masked frames beside its discrete targets.
+One implementation serves clustering (a label source that follows harmony; Ma et al., ISMIR 2023, footnote 5) and
+training (a spectrum to predict beside clusters; MERT, Li et al. 2024, section 3.2).
 """
 
 from __future__ import annotations
@@ -11,21 +11,29 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ..geometry import HOP, RECEPTIVE_FIELD, SAMPLE_RATE_HZ
-
-NUM_BINS = 84
-BINS_PER_OCTAVE = 12
-MIN_HZ = 440 * 2 ** (-45 / 12)
-COMPRESSION = 100.0
+from ..geometry import RECEPTIVE_FIELD, SAMPLE_RATE_HZ, num_frames
 
 
 class ConstantQ(nn.Module):
-    """Log-compressed amplitudes of Hann-windowed tones; a full-scale sine at a bin's frequency gives log(101)."""
+    """Log-compressed amplitudes of Hann-windowed tones, Q periods long for each bin.
 
-    def __init__(self) -> None:
+    Args:
+        frame_rate_hz: 100 or 50.
+        num_bins: of the spectrum.
+        bins_per_octave: 12 is one a semitone.
+        min_hz: center of the first bin.
+        compression: gamma of ``log(1 + gamma * amplitude)``, with a full-scale sine at 1.
+    """
+
+    kernels: Tensor
+
+    def __init__(
+        self, frame_rate_hz: int, num_bins: int, bins_per_octave: int, min_hz: float, compression: float
+    ) -> None:
         super().__init__()
-        quality = 1 / (2 ** (1 / BINS_PER_OCTAVE) - 1)
-        frequencies = MIN_HZ * 2 ** (np.arange(NUM_BINS) / BINS_PER_OCTAVE)
+        self.hop, self.num_bins, self.compression = SAMPLE_RATE_HZ // frame_rate_hz, num_bins, compression
+        quality = 1 / (2 ** (1 / bins_per_octave) - 1)
+        frequencies = min_hz * 2 ** (np.arange(num_bins) / bins_per_octave)
         lengths = quality * SAMPLE_RATE_HZ / frequencies
         reach = int(np.ceil(lengths[0] / 2))
         time = np.arange(-reach, reach)[:, None]
@@ -36,11 +44,9 @@ class ConstantQ(nn.Module):
 
     @torch.no_grad()
     def forward(self, wave: Tensor) -> Tensor:
-        """Return (B, T, 84) of waveforms (B, S); frame t is centred on sample 320 t + 200, zeros lie outside."""
-        reach = len(self.kernels) // 2
-        middle = RECEPTIVE_FIELD // 2
-        frames = (wave.shape[1] - RECEPTIVE_FIELD) // HOP + 1
-        after = (frames - 1) * HOP + middle + reach - wave.shape[1]
-        windows = F.pad(wave, (reach - middle, after)).unfold(1, 2 * reach, HOP)
+        """Return (B, T, bins) of waveforms (B, S); frame t is centered on sample hop t + 200, zeros lie outside."""
+        reach, middle = len(self.kernels) // 2, RECEPTIVE_FIELD // 2
+        after = (num_frames(wave.shape[1], self.hop) - 1) * self.hop + middle + reach - wave.shape[1]
+        windows = F.pad(wave, (reach - middle, after)).unfold(1, 2 * reach, self.hop)
         real, imaginary = torch.stack([clip @ self.kernels for clip in windows]).chunk(2, -1)
-        return torch.log1p(COMPRESSION * torch.hypot(real, imaginary))
+        return torch.log1p(self.compression * torch.hypot(real, imaginary))

@@ -93,16 +93,6 @@ def resampled(blocks: Iterable[Audio], rate_hz: int, to_rate_hz: int) -> Iterato
     yield stream.resample_chunk(np.empty(0, np.float32), last=True)
 
 
-def to_int16(block: Audio) -> npt.NDArray[np.int16]:
-    """Return samples of [-1, 1) as int16, rounded to nearest and clipped."""
-    return np.clip(np.rint(block * np.float32(32768)), -32768, 32767).astype(np.int16)
-
-
-def to_float32(pcm: npt.NDArray[np.int16]) -> Audio:
-    """Return int16 samples as float32 in [-1, 1)."""
-    return pcm.astype(np.float32) / np.float32(32768)
-
-
 def _has_length_header(path: str | Path) -> bool:
     """Return whether the first frame of an MP3 tells how many follow (Xing, Info or VBRI)."""
     with open(path, "rb") as stream:

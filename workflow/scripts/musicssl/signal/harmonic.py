@@ -1,32 +1,29 @@
-"""Chroma and constant-Q spectra on the time axis of the MFCC: label sources that follow harmony.
+"""Chroma on the time axis of the MFCC, and feature blocks side by side: label sources that follow harmony.
 
-Frame j is centred on sample ``hop j + 200``, the middle of the 400 samples MFCC frame j (100 Hz, hop 160) or encoder
+Frame j is centered on sample ``hop j + 200``, the middle of the 400 samples MFCC frame j (100 Hz, hop 160) or encoder
 frame j (50 Hz, hop 320) covers; there are as many frames. The windows are longer than 400 samples, as pitch needs;
 where they reach past the clip they see zeros. Tuning is taken as A4 = 440 Hz: an estimate per clip would turn the same
 chord into different labels in different clips.
 
-Sources: Ma et al., ISMIR 2023, footnote 5 (harmonic features); Li et al., MERT, 2024, section 3 (chroma k-means and CQT
-targets); Müller, Fundamentals of Music Processing, 2015, sections 3.1.2 (logarithmic compression) and 3.1.3 (chroma).
+Sources: Ma et al., ISMIR 2023, footnote 5 (harmonic features); Li et al., MERT, 2024, section 3 (chroma k-means);
+Müller, Fundamentals of Music Processing, 2015, sections 3.1.2 (logarithmic compression) and 3.1.3 (chroma).
 """
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Sequence
 
 import librosa
 import numpy as np
 import numpy.typing as npt
 
-from ..geometry import RECEPTIVE_FIELD, SAMPLE_RATE_HZ
+from ..geometry import RECEPTIVE_FIELD, SAMPLE_RATE_HZ, num_frames
 
 VERSION = 1
 Array = npt.NDArray[np.float32]
 
 
-def chroma(
-    wave: Array, frame_rate_hz: int, num_chroma: int, window_samples: int, compression: float
-) -> npt.NDArray[np.float32]:
+def chroma(wave: Array, frame_rate_hz: int, num_chroma: int, window_samples: int, compression: float) -> Array:
     """Return the energy of each pitch class, unit length in each frame; silence is equal in all classes.
 
     Args:
@@ -39,7 +36,8 @@ def chroma(
     Returns:
         (L, num_chroma) float32.
     """
-    hop, count = frames_of(wave, frame_rate_hz)
+    hop = SAMPLE_RATE_HZ // frame_rate_hz
+    count = num_frames(len(wave), hop)
     padded = np.zeros(window_samples + (count - 1) * hop, np.float32)
     before = (window_samples - RECEPTIVE_FIELD) // 2
     padded[before : before + len(wave)] = wave[: len(padded) - before]
@@ -53,59 +51,10 @@ def chroma(
     return np.ascontiguousarray(features.T, dtype=np.float32)
 
 
-def cqt(
-    wave: Array, frame_rate_hz: int, num_bins: int, bins_per_octave: int, min_hz: float, compression: float
-) -> npt.NDArray[np.float32]:
-    """Return log-compressed constant-Q amplitudes.
-
-    Args:
-        wave: (S,) float32 in [-1, 1] at 16 kHz, at least 400 samples.
-        frame_rate_hz: 100 or 50.
-        num_bins: of the spectrum.
-        bins_per_octave: 12 is one a semitone.
-        min_hz: centre of the first bin.
-        compression: gamma of ``log(1 + gamma * amplitude)``, with a full-scale sine at 1.
-
-    Returns:
-        (L, num_bins) float32.
-    """
-    hop, count = frames_of(wave, frame_rate_hz)
-    middle = RECEPTIVE_FIELD // 2
-    before = -middle % hop  # so that the middle of frame 0 falls on one of librosa's frames
-    first = (middle + before) // hop
-    padded = np.concatenate([np.zeros(before, np.float32), wave])
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "n_fft=.* is too large", UserWarning)  # clips below a second
-        magnitude = np.abs(
-            librosa.cqt(
-                padded,
-                sr=SAMPLE_RATE_HZ,
-                hop_length=hop,
-                fmin=min_hz,
-                n_bins=num_bins,
-                bins_per_octave=bins_per_octave,
-                tuning=0.0,
-                scale=False,
-            )
-        )[:, first : first + count]
-    assert magnitude.shape == (num_bins, count)
-    centres_hz = librosa.cqt_frequencies(num_bins, fmin=min_hz, bins_per_octave=bins_per_octave)
-    lengths, _ = librosa.filters.wavelet_lengths(freqs=centres_hz, sr=SAMPLE_RATE_HZ)
-    amplitude = magnitude * (2 / lengths[:, None])
-    return np.ascontiguousarray(np.log1p(compression * amplitude).T, dtype=np.float32)
-
-
-def combine(blocks: Sequence[Array], scales: Sequence[float]) -> npt.NDArray[np.float32]:
+def combine(blocks: Sequence[Array], scales: Sequence[float]) -> Array:
     """Return feature blocks (L, d_i) side by side, each times its scale: (L, sum of d_i) float32.
 
     Euclidean k-means weighs a block by its variance, and MFCC vary a hundred times as much as chroma of unit length;
     the scales set the balance.
     """
     return np.concatenate([np.float32(scale) * block for block, scale in zip(blocks, scales, strict=True)], axis=1)
-
-
-def frames_of(wave: Array, frame_rate_hz: int) -> tuple[int, int]:
-    """Return hop and number of whole 400-sample frames of a clip."""
-    hop = SAMPLE_RATE_HZ // frame_rate_hz
-    assert len(wave) >= RECEPTIVE_FIELD, len(wave)
-    return hop, (len(wave) - RECEPTIVE_FIELD) // hop + 1

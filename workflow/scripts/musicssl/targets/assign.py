@@ -15,7 +15,7 @@ import numpy.typing as npt
 from ..artefacts import RaggedWriter
 from .kmeans.blocks import BLOCK_ROWS, TILE_ROWS, Array
 from .kmeans.executors import Executor
-from .kmeans.nearest import searcher
+from .kmeans.nearest import NewIndex, searcher
 
 VERSION = 1
 Rows = npt.NDArray[np.floating]
@@ -27,6 +27,7 @@ def write_labels(
     out_path: str | Path,
     digest: str,
     executor: Executor,
+    new_index: NewIndex | None = None,
     **attrs: Any,
 ) -> None:
     """Label clips as they come and write them as one shard.
@@ -37,6 +38,7 @@ def write_labels(
         out_path: the ``.npy`` of the label shard, uint16 (uint32 when K > 65 536).
         digest: of the labels recipe.
         executor: works on runs of clips while the next vectors are made.
+        new_index: of the search, see :func:`musicssl.targets.kmeans.nearest.searcher`.
         attrs: kept in the shard beside ``num_clusters``.
     """
     names: list[str] = []
@@ -57,15 +59,17 @@ def write_labels(
 
     num_clusters = len(centroids)
     dtype = np.dtype(np.uint16 if num_clusters <= 1 << 16 else np.uint32)
-    labels = np.concatenate([np.empty(0, dtype), *executor.map(label_rows, runs(), centroids, dtype)])
+    labels = np.concatenate([np.empty(0, dtype), *executor.map(label_rows, runs(), centroids, dtype, new_index)])
     with RaggedWriter(out_path, dtype, (), digest, num_clusters=num_clusters, **attrs) as writer:
         stops = np.cumsum(lengths, dtype=np.int64)
         for name, length, stop in zip(names, lengths, stops, strict=True):
             writer.append(name, labels[stop - length : stop])
 
 
-def label_rows(rows: Rows, centroids: Array, dtype: np.dtype) -> npt.NDArray[np.unsignedinteger]:
+def label_rows(
+    rows: Rows, centroids: Array, dtype: np.dtype[Any], new_index: NewIndex | None = None
+) -> npt.NDArray[Any]:
     """Return the labels (N,) of vectors (N, D)."""
-    search = searcher(centroids)
+    search = searcher(centroids, new_index)
     tiles = (rows[start : start + TILE_ROWS] for start in range(0, len(rows), TILE_ROWS))
     return np.concatenate([np.empty(0, dtype), *(search(tile.astype(np.float32))[0].astype(dtype) for tile in tiles)])

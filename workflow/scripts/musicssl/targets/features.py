@@ -11,7 +11,7 @@ from __future__ import annotations
 import hashlib
 import logging
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
@@ -21,14 +21,13 @@ import numpy as np
 import numpy.typing as npt
 
 from ..artefacts import RaggedShard, RaggedWriter, read_json
-from ..config.recipes import ChromaFeatures, CombinedFeatures, CqtFeatures, LayerFeatures, MfccFeatures, build_kind
-from ..geometry import RECEPTIVE_FIELD, SAMPLE_RATE_HZ
+from ..config.recipes import FEATURES, ChromaFeatures, CombinedFeatures, CqtFeatures, LayerFeatures, MfccFeatures, build
+from ..geometry import MFCC_HOP, RECEPTIVE_FIELD, SAMPLE_RATE_HZ, standardize, to_float32
 from ..runtime import UserError, device, progress
 
 VERSION = 1
 Array = npt.NDArray[np.floating]
 Wave = npt.NDArray[np.float32]
-MFCC_RATE_HZ = 100
 BATCH_SAMPLES = 120 * SAMPLE_RATE_HZ
 logger = logging.getLogger(__name__)
 
@@ -73,7 +72,7 @@ def extractor(recipe: dict[str, Any], encoder_dir: str | Path | None = None) -> 
         recipe: with its ``entry``, and for combined features the parts among its ``inputs``.
         encoder_dir: Hugging Face folder, for a layer.
     """
-    entry = build_kind(recipe["entry"])
+    entry: FEATURES = build(FEATURES, recipe["entry"])
     if isinstance(entry, LayerFeatures):
         assert encoder_dir is not None
         width, vectors = layer_vectors(entry, Path(encoder_dir))
@@ -81,30 +80,36 @@ def extractor(recipe: dict[str, Any], encoder_dir: str | Path | None = None) -> 
     width, function = per_clip(entry, recipe["inputs"])
 
     def one_by_one(audio: RaggedShard, chosen: Sequence[int]) -> Iterator[Array]:
-        from ..signal.decode import to_float32
-
         return (function(to_float32(audio[i])) for i in chosen)
 
     return Extractor(entry.kind, width, np.dtype(np.float32), one_by_one)
 
 
-def per_clip(entry: Any, inputs: dict[str, Any]) -> tuple[int, Callable[[Wave], Array]]:
+def per_clip(entry: FEATURES, inputs: dict[str, Any]) -> tuple[int, Callable[[Wave], Wave]]:
     """Return width D and the function from a clip (S,) in [-1, 1] to its vectors (L, D) float32."""
-    from ..signal.harmonic import chroma, combine, cqt
+    import torch
+
+    from ..signal.constant_q import ConstantQ
+    from ..signal.harmonic import chroma, combine
     from ..signal.mfcc import mfcc
+
+    def on_tensors(function: Callable[[torch.Tensor], torch.Tensor]) -> Callable[[Wave], Wave]:
+        return lambda wave: function(torch.from_numpy(wave)[None])[0].numpy()
 
     match entry:
         case MfccFeatures():
-            step = MFCC_RATE_HZ // entry.frame_rate_hz
-            return 3 * entry.num_ceps, lambda wave: mfcc(wave, entry.num_ceps, entry.num_mel_bins)[::step]
+            step = SAMPLE_RATE_HZ // MFCC_HOP // entry.frame_rate_hz
+            return 3 * entry.num_ceps, on_tensors(
+                lambda wave: mfcc(wave, entry.num_ceps, entry.num_mel_bins)[:, ::step]
+            )
         case ChromaFeatures():
             knobs = (entry.frame_rate_hz, entry.num_chroma, entry.window_samples, entry.compression)
             return entry.num_chroma, lambda wave: chroma(wave, *knobs)
         case CqtFeatures():
             bins = (entry.frame_rate_hz, entry.num_bins, entry.bins_per_octave, entry.min_hz, entry.compression)
-            return entry.num_bins, lambda wave: cqt(wave, *bins)
+            return entry.num_bins, on_tensors(ConstantQ(*bins))
         case CombinedFeatures():
-            parts = [per_clip(build_kind(inputs[part]["entry"]), {}) for part in entry.parts]
+            parts = [per_clip(build(FEATURES, inputs[part]["entry"]), {}) for part in entry.parts]
             scales = list(entry.parts.values())
             return sum(width for width, _ in parts), lambda wave: combine([make(wave) for _, make in parts], scales)
     raise AssertionError(entry)
@@ -121,26 +126,28 @@ def layer_vectors(
     where = device()
     encoder = load_encoder(encoder_dir).to(where).eval()
     normalize = read_json(encoder_dir / "preprocessor_config.json")["do_normalize"]
-    logger.info("layer %d of %s on %s, clip normalisation: %s", entry.layer, encoder_dir, where, normalize)
+    logger.info("layer %d of %s on %s, clip standardization: %s", entry.layer, encoder_dir, where, normalize)
 
     def forward(wave: Wave) -> Array:
-        batch = torch.from_numpy(wave).to(where)
-        if normalize:
-            batch = torch.nn.functional.layer_norm(batch, batch.shape[1:])
-        return layer_output(encoder, batch, entry.layer).float().cpu().numpy()
+        batch = np.stack([standardize(clip) for clip in wave]) if normalize else wave
+        found = layer_output(encoder, torch.from_numpy(batch).to(where), entry.layer)
+        return np.asarray(found.float().cpu().numpy(), np.float32)
 
     return encoder.config.hidden_size, lambda audio, chosen: in_batches(audio, chosen, forward)
 
 
 def in_batches(audio: RaggedShard, chosen: Sequence[int], forward: Callable[[Wave], Array]) -> Iterator[Array]:
     """Yield ``forward`` of each chosen clip, giving it neighbours of equal length (B, S) together, in [-1, 1)."""
-    from ..signal.decode import to_float32
-
     for length, run in groupby(chosen, key=audio.lengths().__getitem__):
         clips = list(run)
         size = max(1, BATCH_SAMPLES // int(length))
         for start in range(0, len(clips), size):
             yield from forward(np.stack([to_float32(audio[i]) for i in clips[start : start + size]]))
+
+
+def needs_gpu(entry: Mapping[str, Any]) -> bool:
+    """Return whether a features entry is worth a GPU: a layer of an encoder is, MFCC, chroma and CQT are not."""
+    return bool(entry["kind"] == "layer")
 
 
 def extract_shard(

@@ -1,7 +1,7 @@
 """How well labels agree with what is known about the audio, as in the HuBERT paper (Hsu et al. 2021, section V-A).
 
 A table of annotations says what sounds when: columns ``file``, ``start_s``, ``end_s`` and any others, one per kind of
-annotation. A frame counts for a kind if exactly one value of it holds at the frame's centre, so of a chord of three
+annotation. A frame counts for a kind if exactly one value of it holds at the frame's center, so of a chord of three
 notes nothing is asked about pitch. Purity grows with the number of clusters whatever they mean; therefore each measure
 stands beside the value it has when the same labels are dealt to the frames at random.
 """
@@ -16,10 +16,9 @@ import numpy as np
 import numpy.typing as npt
 
 from ..artefacts import RaggedShard
-from ..geometry import RECEPTIVE_FIELD, SAMPLE_RATE_HZ
+from ..geometry import FRAME_CENTER_S
 from ..runtime import UserError
 
-HALF_FRAME_S = RECEPTIVE_FIELD / 2 / SAMPLE_RATE_HZ
 FIXED = ("file", "start_s", "end_s")
 LARGEST_MAJORITY = 0.99
 NONE, SEVERAL = -1, -2
@@ -31,7 +30,7 @@ Intervals = dict[str, list[tuple[float, float, int]]]
 def score_labels(
     shards: Sequence[RaggedShard], annotations: str | Path, clip_s: float, seed: int
 ) -> dict[str, dict[str, float]]:
-    """Return purity and normalised mutual information of labels with every kind of annotation.
+    """Return purity and normalized mutual information of labels with every kind of annotation.
 
     Args:
         shards: labels; clip ids are "<file>#<k>" for the k-th ``clip_s`` of a file.
@@ -66,8 +65,8 @@ def score_labels(
                 "majority": float(of_class.max() / of_class.sum()),
                 "purity": purity(joint[0]),
                 "purity_chance": purity(joint[1]),
-                "nmi": normalised_mutual_information(joint[0]),
-                "nmi_chance": normalised_mutual_information(joint[1]),
+                "nmi": normalized_mutual_information(joint[0]),
+                "nmi_chance": normalized_mutual_information(joint[1]),
             }
     return found
 
@@ -81,8 +80,8 @@ def label_pairs(
         classes = [np.empty(0, np.int64)]
         for name, length in zip(shard.ids, shard.lengths(), strict=True):
             file, _, k = name.rpartition("#")
-            centres = int(k) * clip_s + HALF_FRAME_S + np.arange(length) / rate
-            classes.append(classes_at(centres, intervals.get(file, [])))
+            centers = int(k) * clip_s + FRAME_CENTER_S + np.arange(length) / rate
+            classes.append(classes_at(centers, intervals.get(file, [])))
         yield shard.data.astype(np.int64), np.concatenate(classes)
 
 
@@ -132,7 +131,7 @@ def purity(joint: npt.NDArray[np.int64]) -> float:
     return float(joint.max(axis=1).sum() / joint.sum())
 
 
-def normalised_mutual_information(joint: npt.NDArray[np.int64]) -> float:
+def normalized_mutual_information(joint: npt.NDArray[np.int64]) -> float:
     """Return mutual information over the mean of both entropies (0 to 1); 1 when both sides are constant."""
     share = joint / joint.sum()
     by_label, by_class = share.sum(axis=1), share.sum(axis=0)

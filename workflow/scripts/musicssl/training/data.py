@@ -15,13 +15,11 @@ import numpy as np
 import numpy.typing as npt
 
 from ..artefacts import RaggedShard
-from ..geometry import SAMPLE_RATE_HZ
+from ..geometry import SAMPLE_RATE_HZ, mean_and_deviation, to_float32
 from ..runtime import UserError
 from .labels import LabelSet, expect
 
 logger = logging.getLogger(__name__)
-FULL_SCALE = np.float32(32768)
-NORM_EPS = 1e-5  # of the layer norm fairseq applies to a whole waveform
 
 
 class Clips:
@@ -59,7 +57,7 @@ class Clips:
         self._audio = [RaggedShard(path, audio_digest) for path in audio]
         for shard in self._audio:
             expect(shard, "sample_rate_hz", SAMPLE_RATE_HZ)
-        digests = labels_digests or [None] * len(labels)
+        digests: Sequence[str | None] = labels_digests or [None] * len(labels)
         self._label_sets = [LabelSet(*pair) for pair in zip(labels, [self._audio] * len(labels), digests, strict=True)]
         self.num_clusters = [labels.num_clusters for labels in self._label_sets]
         lengths = self._lengths = np.concatenate([shard.lengths() for shard in self._audio])
@@ -91,7 +89,7 @@ class Clips:
         return int(self._lengths[clip])
 
     def crop(self, clip: int, start: int, out: npt.NDArray[np.float32], normalize: bool) -> None:
-        """Write ``len(out)`` samples of a clip from ``start`` on, in [-1, 1) or normalised over the whole clip.
+        """Write ``len(out)`` samples of a clip from ``start`` on, in [-1, 1) or standardized over the whole clip.
 
         Args:
             clip: its number.
@@ -102,7 +100,7 @@ class Clips:
         """
         samples = self._audio[self._shard[clip]][self._index[clip]]
         if not normalize:
-            np.divide(samples[start : start + len(out)], FULL_SCALE, out=out)
+            out[:] = to_float32(samples[start : start + len(out)])
             return
         if clip not in self._statistics:
             self._statistics[clip] = mean_and_deviation(samples)
@@ -115,11 +113,3 @@ class Clips:
         shard, index = int(self._shard[clip]), int(self._index[clip])
         sets = [labels.frames(shard, index, first_frame, num_frames) for labels in self._label_sets]
         return sets[0] if len(sets) == 1 else np.stack(sets, axis=-1)
-
-
-def mean_and_deviation(samples: npt.NDArray[np.int16]) -> tuple[np.float32, np.float32]:
-    """Return what to subtract from int16 samples and divide by for zero mean and unit variance."""
-    exact = samples.astype(np.float64)
-    mean = exact.mean()
-    variance = np.dot(exact, exact) / len(exact) - mean**2
-    return np.float32(mean), np.float32(np.sqrt(variance + NORM_EPS * float(FULL_SCALE) ** 2))

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..artefacts import RaggedShard
-from ..geometry import HOP, RECEPTIVE_FIELD, SAMPLE_RATE_HZ
+from ..geometry import HOP, SAMPLE_RATE_HZ, num_frames
 from ..runtime import UserError
 
 
@@ -53,7 +53,8 @@ class LabelSet:
                 f"{labels.path}: found {len(labels)} clips, {audio.path} has {len(audio)}; first difference: "
                 f"{wrong[0]!r} where {wrong[1]!r} is expected; delete the label shard and make it again"
             )
-        needed = np.maximum((audio.lengths() - RECEPTIVE_FIELD) // HOP * self.ratio + 1, 0)
+        frames = np.array([num_frames(int(length)) for length in audio.lengths()], np.int64)
+        needed = np.maximum((frames - 1) * self.ratio + 1, 0)
         short = np.flatnonzero(labels.lengths() < needed)
         if short.size:
             i = int(short[0])

@@ -11,7 +11,7 @@ from typing import Any
 import torch
 
 from .. import models
-from ..config.recipes import Data2vec, Hubert, build_kind
+from ..config.recipes import CqtFeatures, Data2vec, Hubert, build, build_kind
 from ..runtime import UserError, seed_everything, use_threads
 from . import distributed
 from .batches import Batches, Plan, plan
@@ -66,7 +66,7 @@ def pretrain(
         _check_share(sizes, world)
         clips = _open_clips(entry, recipe, sizes, audio, labels)
         batches = Batches(clips, entry, sizes, pin=world.device.type == "cuda")
-        objective = _initial(entry, clips.num_clusters, world)
+        objective = _initial(entry, clips.num_clusters, _spectrum(recipe), world)
         if entry.compile == "layers":
             objective.compile_layers()
         _announce(entry, sizes, world)
@@ -75,12 +75,20 @@ def pretrain(
         distributed.stop()
 
 
-def _initial(entry: Hubert | Data2vec, num_clusters: Sequence[int] | None, world: World) -> torch.nn.Module:
+def _spectrum(recipe: Mapping[str, Any]) -> CqtFeatures | None:
+    """Return what the model predicts beside clusters, if anything."""
+    features = recipe["inputs"].get("spectrum")
+    return build(CqtFeatures, features["entry"]) if features else None
+
+
+def _initial(
+    entry: Hubert | Data2vec, num_clusters: Sequence[int] | None, spectrum: CqtFeatures | None, world: World
+) -> models.Objective:
     """Return the objective with its initial weights, equal on all ranks."""
     seed_everything(entry.seed)
     # A debugging aid that costs a pass over memory; torch makes the attribute when it runs, mypy does not see it.
     torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
-    objective = models.build_objective(entry, num_clusters).to(world.device)
+    objective: models.Objective = models.build_objective(entry, num_clusters, spectrum).to(world.device)
     world.copy_from_main(objective)
     return objective
 

@@ -1,18 +1,18 @@
 """An encoder's convolutions as matrix products over frames kept as rows, with Hugging Face's weights.
 
-Two neighbouring rows (2, C) of the same memory are one row (2C), so a convolution of stride 2 is a product with its
+Two neighboring rows (2, C) of the same memory are one row (2C), so a convolution of stride 2 is a product with its
 first two taps and, over every second row, one with the third: no copy, and the layout (frames, channels) that norms and
 transformer want. Each level has one row more than twice the next, which is what windows of three need.
 
-What is cheap is computed again on the way back: a block keeps the rows before its norm and GELU alone, the first keeps
-ten samples a frame. Axes: B clips, S samples, T frames, P rows of a level, C channels, K taps, G groups.
+Cheap activations are recomputed in the backward pass: a block keeps the rows before its norm and GELU alone, the first
+keeps ten samples a frame. Axes: B clips, S samples, T frames, P rows of a level, C channels, K taps, G groups.
 """
 
 from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import torch
@@ -37,12 +37,14 @@ def feature_rows(layers: nn.ModuleList, wave: Tensor, dtype: torch.dtype) -> Ten
         (B, T, C).
     """
     samples, weight, shift = _first_product(layers[0], wave)
-    rows, first = samples.to(dtype), (weight.to(dtype), None if shift is None else shift.to(dtype))
+    rows = samples.to(dtype)
+    first: tuple[Tensor | None, Tensor | None] = (weight.to(dtype), None if shift is None else shift.to(dtype))
+    following: Any
     for layer, following in itertools.pairwise(layers):
         by_tap = following.conv.weight.permute(2, 1, 0).to(dtype).contiguous()
-        rows = _Block.apply(rows, *first, *_layer_norm(layer, dtype), by_tap)
+        rows = _block(rows, *first, *_layer_norm(layer, dtype), by_tap)
         first = (None, None)
-    return F.gelu(_normalise(rows, *_layer_norm(layers[-1], dtype)))
+    return F.gelu(_normalize(rows, *_layer_norm(layers[-1], dtype)))
 
 
 def _layer_norm(layer: nn.Module, dtype: torch.dtype) -> tuple[Tensor | None, Tensor | None]:
@@ -51,8 +53,8 @@ def _layer_norm(layer: nn.Module, dtype: torch.dtype) -> tuple[Tensor | None, Te
     return (norm.weight.to(dtype), norm.bias.to(dtype)) if isinstance(norm, nn.LayerNorm) else (None, None)
 
 
-def _first_product(layer: nn.Module, wave: Tensor) -> tuple[Tensor, Tensor, Tensor | None]:
-    """Return samples (B, P, K), weights (B, K, C) and bias (C,) whose product is the first convolution, normalised.
+def _first_product(layer: Any, wave: Tensor) -> tuple[Tensor, Tensor, Tensor | None]:
+    """Return samples (B, P, K), weights (B, K, C) and bias (C,) whose product is the first convolution, normalized.
 
     A group norm of one channel a group is folded into the weights: mean and variance of each channel over time follow
     from the mean and covariance of the K samples under the kernel.
@@ -74,7 +76,7 @@ def _first_product(layer: nn.Module, wave: Tensor) -> tuple[Tensor, Tensor, Tens
     return samples - mean.to(wave.dtype), (exact.T * scale[:, None]).to(wave.dtype), norm.bias
 
 
-def _normalise(rows: Tensor, weight: Tensor | None, bias: Tensor | None) -> Tensor:
+def _normalize(rows: Tensor, weight: Tensor | None, bias: Tensor | None) -> Tensor:
     return rows if weight is None else F.layer_norm(rows, weight.shape, weight, bias)
 
 
@@ -87,7 +89,7 @@ class _Block(torch.autograd.Function):
         ctx.save_for_backward(rows, first, shift, scale, bias, by_tap)
         out = rows.new_empty(len(rows), rows.shape[1] // 2, by_tap.shape[2])
         for clips, here, there in _tiles(out):
-            hidden = F.gelu(_normalise(_given(rows[clips, here], first, shift, clips), scale, bias))
+            hidden = F.gelu(_normalize(_given(rows[clips, here], first, shift, clips), scale, bias))
             _convolve(hidden, by_tap, out[clips, there])
         return out
 
@@ -95,7 +97,7 @@ class _Block(torch.autograd.Function):
     def backward(ctx: Any, *gradients: Tensor) -> Any:
         rows, first, shift, scale, bias, by_tap = ctx.saved_tensors
         (gradient,) = gradients
-        totals = [None if part is None else torch.zeros_like(part) for part in (first, shift, scale, bias, by_tap)]
+        totals: list[Any] = [None if p is None else torch.zeros_like(p) for p in (first, shift, scale, bias, by_tap)]
         of_first, of_shift, of_scale, of_bias, of_taps = totals
         of_rows = rows.new_empty(rows.shape) if first is None else None
         if of_rows is not None:
@@ -112,7 +114,7 @@ class _Block(torch.autograd.Function):
                 )
                 of_scale += parts[0]
                 of_bias += parts[1]
-            if of_rows is not None:  # neighbouring tiles share a row
+            if of_rows is not None:  # neighboring tiles share a row
                 of_rows[clips, here.start] += back[:, 0]
                 of_rows[clips, here.start + 1 : here.stop] = back[:, 1:]
             else:
@@ -122,11 +124,11 @@ class _Block(torch.autograd.Function):
         return of_rows, *totals
 
 
+_block: Callable[..., Tensor] = _Block.apply
+
+
 def _tiles(out: Tensor) -> Iterator[tuple[slice, slice, slice]]:
-    """Yield clips, rows and the output's rows (B, P, C) of what is computed at a time; elsewhere everything."""
-    if out.device.type != "cpu":
-        yield slice(None), slice(0, 2 * out.shape[1] + 1), slice(None)
-        return
+    """Yield clips, rows and the output's rows (B, P, C) of what is computed at a time."""
     for clip in range(len(out)):
         for start in range(0, out.shape[1], TILE):
             stop = min(start + TILE, out.shape[1])
@@ -142,7 +144,7 @@ def _given(rows: Tensor, first: Tensor | None, shift: Tensor | None, clips: slic
 
 def _pairs(rows: Tensor) -> Tensor:
     """Return (B, P, 2C), the same memory as (B, 2P + 1, C) without its last row."""
-    return rows[:, :-1].unflatten(1, (-1, 2)).flatten(2)
+    return rows[:, :-1].view(len(rows), -1, 2 * rows.shape[2])
 
 
 def _convolve(rows: Tensor, by_tap: Tensor, out: Tensor) -> None:
@@ -177,21 +179,19 @@ def _add_gradient_of_taps(total: Tensor, rows: Tensor, gradient: Tensor) -> None
 # ---------------------------------------------------------------- positions
 
 
-def grouped_convolution(hidden: Tensor, conv: nn.Conv1d) -> Tensor:
+def grouped_convolution(hidden: Tensor, conv: Any) -> Tensor:
     """Return a grouped convolution over time that keeps the number of frames, (B, T, D) of (B, T, D).
 
     Half of an even kernel's taps lie before the frame, as Hugging Face and fairseq cut it.
     """
-    if hidden.device.type != "cpu":
-        out = conv(hidden.transpose(1, 2))[:, :, : hidden.shape[1]]
-        return out.transpose(1, 2)
     width = conv.in_channels // conv.groups
     by_tap = conv.weight.view(conv.groups, width, width, -1).permute(0, 3, 2, 1).contiguous()
-    return _Grouped.apply(hidden, by_tap, conv.kernel_size[0] // 2) + conv.bias
+    out: Tensor = _grouped_rows(hidden, by_tap, conv.kernel_size[0] // 2) + conv.bias
+    return out
 
 
 class _Grouped(torch.autograd.Function):
-    """Rows of neighbouring frames, gathered, times the weights of as many taps, clip by clip."""
+    """Rows of neighboring frames, gathered, times the weights of as many taps, clip by clip."""
 
     @staticmethod
     def forward(ctx: Any, hidden: Tensor, by_tap: Tensor, before: int) -> Tensor:
@@ -214,6 +214,9 @@ class _Grouped(torch.autograd.Function):
             for i, start in _starts(products):
                 products[:, i].baddbmm_(rows[:, start : start + len(clip)].transpose(1, 2), of_groups)
         return back, of_taps, None
+
+
+_grouped_rows: Callable[..., Tensor] = _Grouped.apply
 
 
 def _grouped(hidden: Tensor, by_tap: Tensor, before: int) -> Tensor:
@@ -248,7 +251,7 @@ def _starts(products: Tensor) -> Any:
 
 
 def _gather(clip: Tensor, by_tap: Tensor, before: int) -> Tensor:
-    """Return rows of the neighbouring frames that one product needs, zeros outside of the clip."""
+    """Return rows of the neighboring frames that one product needs, zeros outside of the clip."""
     groups, kernel, width, _ = by_tap.shape
     padded = clip.new_zeros(groups, len(clip) + kernel - 1, width)
     padded[:, before : before + len(clip)] = _by_group(clip, groups)

@@ -11,6 +11,8 @@ import os
 import subprocess
 import sys
 import tempfile
+import threading
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -20,11 +22,14 @@ import numpy as np
 from ...artefacts import atomic, open_all, read_json, write_json, write_text
 from ...config.recipes import Labels, build
 from ...runtime import UserError, start_log
-from .executors import Cluster, open_executor
+from .executors import START_S, Cluster, open_executor
 from .lloyd import fit
+from .nearest import index_here
 
 logger = logging.getLogger(__name__)
-COMPLAINT = "error.txt"
+COMPLAINT, STARTED = "error.txt", "started.txt"
+MARGIN_S = 60.0  # for ranks to be started, and to leave when all is done
+POLL_S = 0.2
 
 
 def fit_files(
@@ -49,11 +54,14 @@ def fit_files(
         scratch: see there.
 
     Raises:
-        UserError: see :func:`musicssl.targets.kmeans.lloyd.fit`; a shard is damaged or of another recipe.
+        UserError: see :func:`musicssl.targets.kmeans.lloyd.fit` and :func:`.executors.open_executor`; a shard is
+            damaged or of another recipe.
     """
     with open_executor(cluster, num_threads, scratch) as executor, open_executor("threads", num_threads) as local:
+        if cluster == "slurm":
+            write_text(Path(scratch, STARTED), "")
         shards = open_all(features, recipe["inputs"]["features"]["digest"])
-        found, facts = fit(shards, build(Labels, recipe["entry"]), executor, local)
+        found, facts = fit(shards, build(Labels, recipe["entry"]), executor, local, index_here())
     with atomic(centroids) as part, open(part, "wb") as stream:
         np.save(stream, found)
     write_json(report, {"labels": recipe["name"], "digest": recipe["digest"], **facts})
@@ -62,10 +70,11 @@ def fit_files(
 def fit_with_srun(num_tasks: int, num_threads: int, **job: Any) -> None:
     """Run :func:`fit_files` on ``num_tasks`` ranks of this Slurm allocation and relay their log.
 
-    A lost worker makes ``srun`` fail although nothing is lost, so the report's existence tells success.
+    A lost worker makes ``srun`` fail although nothing is lost, so the report's existence tells success; a frozen one
+    would keep ``srun`` for ever, so it is ended when the client has finished, or has not begun in time.
 
     Raises:
-        UserError: fewer than three tasks, or the client rank failed.
+        UserError: fewer than three tasks, the client rank failed, or the ranks did not find each other in time.
     """
     if num_tasks < 3:
         raise UserError(f"fit_kmeans: resources tasks is {num_tasks}, expected at least 3 (scheduler, client, workers)")
@@ -79,17 +88,51 @@ def fit_with_srun(num_tasks: int, num_threads: int, **job: Any) -> None:
         command += ["-m", "musicssl.targets.kmeans.job", str(path)]
         code = str(Path(__file__).parents[3])
         ranks = subprocess.Popen(command, env={**os.environ, "PYTHONPATH": code}, stderr=subprocess.PIPE, text=True)
-        assert ranks.stderr is not None
-        for line in ranks.stderr:
-            logger.info("srun: %s", line.rstrip())
-        status = ranks.wait()
+        relay = threading.Thread(target=_relay, args=(ranks,), daemon=True)
+        relay.start()
+        status = _watch(ranks, Path(scratch), report)
+        relay.join(MARGIN_S)
         complaint = Path(scratch, COMPLAINT)
         if complaint.exists():
             raise UserError(complaint.read_text(encoding="utf-8"))
+        if not Path(scratch, STARTED).exists() and status is None:
+            raise UserError(
+                f"fit_kmeans: the {num_tasks} ranks of srun did not find each other within {START_S + MARGIN_S:g} s; "
+                "one of them died or froze while it started: run the same command again, on other nodes if it repeats"
+            )
     if not report.exists():
         raise UserError(
             f"fit_kmeans: srun ended with status {status} and wrote no {report.name}; its lines stand above"
         )
+
+
+def _relay(ranks: subprocess.Popen[str]) -> None:
+    """Log the lines of the ranks."""
+    assert ranks.stderr is not None
+    for line in ranks.stderr:
+        logger.info("srun: %s", line.rstrip())
+
+
+def _watch(ranks: subprocess.Popen[str], scratch: Path, report: Path) -> int | None:
+    """Wait until the ranks end; end them when they are late. Returns their status, ``None`` where they were ended."""
+    deadline: float | None = time.monotonic() + START_S + MARGIN_S
+    begun = finished = False
+    while ranks.poll() is None:
+        if not begun and (scratch / STARTED).exists():
+            begun, deadline = True, None
+        if not finished and (report.exists() or (scratch / COMPLAINT).exists()):
+            finished, deadline = True, time.monotonic() + MARGIN_S
+        if deadline is not None and time.monotonic() > deadline:
+            logger.warning("srun: ranks that did not end by themselves are ended")
+            ranks.terminate()
+            try:
+                ranks.wait(MARGIN_S)
+            except subprocess.TimeoutExpired:
+                ranks.kill()
+                ranks.wait()
+            return None
+        time.sleep(POLL_S)
+    return ranks.returncode
 
 
 def main(path: str) -> None:

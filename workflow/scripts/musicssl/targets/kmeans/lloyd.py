@@ -24,7 +24,7 @@ from ...artefacts import RaggedShard
 from ...config.recipes import Labels
 from .blocks import BLOCK_ROWS, TILE_ROWS, Array, Block, Rows, cut, read_tiles, stored_rows, width_of
 from .executors import Executor
-from .nearest import searcher
+from .nearest import NewIndex, searcher
 from .sample import draw_sample, survey
 from .seeding import seed_centroids
 
@@ -50,7 +50,11 @@ class Fit:
 
 
 def fit(
-    shards: Sequence[RaggedShard], recipe: Labels, executor: Executor, local: Executor
+    shards: Sequence[RaggedShard],
+    recipe: Labels,
+    executor: Executor,
+    local: Executor,
+    new_index: NewIndex | None = None,
 ) -> tuple[Array, dict[str, Any]]:
     """Cluster the frames of ``shards``.
 
@@ -59,6 +63,7 @@ def fit(
         recipe: number of clusters, restarts, stopping rule, seed.
         executor: works on blocks of the shards.
         local: threads of this process, for the sample in memory.
+        new_index: of the search, see :func:`musicssl.targets.kmeans.nearest.searcher`.
 
     Returns:
         Centroids (K, D) float32 and the report, plain values that depend on data and recipe only.
@@ -72,11 +77,11 @@ def fit(
     num_frames, energy = survey(blocks, executor)
     logger.info("%d frames of width %d from %d clips, %d blocks", num_frames, width, num_clips, len(blocks))
     points, weights = draw_sample(rows, recipe.num_clusters, recipe.seed)
-    restarts = [_restart(points, weights, recipe, turn, local) for turn in range(recipe.num_restarts)]
+    restarts = [_restart(points, weights, recipe, turn, local, new_index) for turn in range(recipe.num_restarts)]
     start = min(restarts, key=lambda restart: restart.inertia[-1])
     if len(blocks) >= 2 * COARSE_STRIDE:
-        start = _coarse(rows, start, recipe, executor)
-    found = lloyd(blocks, start.centroids, energy, recipe, recipe.max_iterations, executor)
+        start = _coarse(rows, start, recipe, executor, new_index)
+    found = lloyd(blocks, start.centroids, energy, recipe, recipe.max_iterations, executor, new_index)
     share = found.counts[found.counts > 0] / num_frames
     return found.centroids, {
         "num_clusters": recipe.num_clusters,
@@ -92,32 +97,40 @@ def fit(
     }
 
 
-def _restart(points: Array, weights: Counts, recipe: Labels, turn: int, local: Executor) -> Fit:
+def _restart(
+    points: Array, weights: Counts, recipe: Labels, turn: int, local: Executor, new_index: NewIndex | None
+) -> Fit:
     """Seed and refine on the sample; every restart has its own stream of random numbers."""
     began = time.monotonic()
     rng = np.random.default_rng([recipe.seed, turn])
-    start = seed_centroids(points, weights, recipe.num_clusters, rng, local)
+    start = seed_centroids(points, weights, recipe.num_clusters, rng, local, new_index)
     frames = np.repeat(points, weights, axis=0)
     energy = float(np.square(frames, dtype=np.float64).sum())
-    found = lloyd(cut([frames], TILE_ROWS), start, energy, recipe, RESTART_ITERATIONS, local)
+    found = lloyd(cut([frames], TILE_ROWS), start, energy, recipe, RESTART_ITERATIONS, local, new_index)
     took = time.monotonic() - began
     logger.info("restart %d: inertia %.6g on %d sampled frames, %.1f s", turn, found.inertia[-1], len(frames), took)
     return found
 
 
-def _coarse(rows: Sequence[Rows], start: Fit, recipe: Labels, executor: Executor) -> Fit:
+def _coarse(rows: Sequence[Rows], start: Fit, recipe: Labels, executor: Executor, new_index: NewIndex | None) -> Fit:
     """Refine on short runs of frames from everywhere, an eighth of all: most of the way for an eighth of the price."""
     step = COARSE_ROWS * COARSE_STRIDE
     runs = (piece[first : first + COARSE_ROWS] for piece in rows for first in range(0, len(piece), step))
     blocks = cut(runs, BLOCK_ROWS)
     _, energy = survey(blocks, executor)
-    found = lloyd(blocks, start.centroids, energy, recipe, COARSE_ITERATIONS, executor)
+    found = lloyd(blocks, start.centroids, energy, recipe, COARSE_ITERATIONS, executor, new_index)
     logger.info("refined on one frame in %d: inertia %.6g there", COARSE_STRIDE, found.inertia[-1])
     return found
 
 
 def lloyd(
-    blocks: Sequence[Block], centroids: Array, energy: float, recipe: Labels, max_iterations: int, executor: Executor
+    blocks: Sequence[Block],
+    centroids: Array,
+    energy: float,
+    recipe: Labels,
+    max_iterations: int,
+    executor: Executor,
+    new_index: NewIndex | None = None,
 ) -> Fit:
     """Alternate assignment and means until inertia falls by less than ``recipe.tolerance`` of itself.
 
@@ -126,6 +139,8 @@ def lloyd(
         centroids: (K, D) float32 to start from.
         energy: sum of all squared values, float64.
         max_iterations: assignments at most.
+        executor: works on the blocks.
+        new_index: of the search, see :func:`musicssl.targets.kmeans.nearest.searcher`.
 
     Returns:
         The last centroids that were measured. Clusters found empty move to the farthest frames when
@@ -134,7 +149,7 @@ def lloyd(
     inertia: list[float] = []
     while True:
         began = time.monotonic()
-        sums, counts = _total(executor.map(partial_sums, blocks, centroids))
+        sums, counts = _total(executor.map(partial_sums, blocks, centroids, new_index))
         num_frames = int(counts.sum())
         inertia.append(_inertia(energy, sums, counts, centroids))
         empty = np.flatnonzero(counts == 0)
@@ -151,14 +166,17 @@ def lloyd(
         updated = centroids.copy()
         updated[used] = sums[used] / counts[used, None]
         if moving:
-            far = _farthest(blocks, centroids, len(empty), executor)
+            far = _farthest(blocks, centroids, len(empty), executor, new_index)
             updated[empty[: len(far)]] = far
         centroids = updated
 
 
-def partial_sums(block: Block, centroids: Array) -> tuple[Float, Counts]:
-    """Return the float64 sums (K, D) of the frames nearest to each centroid, and how many they are (K,)."""
-    search = searcher(centroids)
+def partial_sums(block: Block, centroids: Array, new_index: NewIndex | None = None) -> tuple[Float, Counts]:
+    """Return the float64 sums (K, D) of the frames nearest to each centroid, and how many they are (K,).
+
+    Wherever the search runs, sums are taken here, in the order of the frames.
+    """
+    search = searcher(centroids, new_index)
     sums = np.zeros(centroids.shape)
     counts = np.zeros(len(centroids), np.int64)
     for tile in read_tiles(block):
@@ -170,9 +188,11 @@ def partial_sums(block: Block, centroids: Array) -> tuple[Float, Counts]:
     return sums, counts
 
 
-def farthest_frames(block: Block, centroids: Array, count: int) -> tuple[Float, Array]:
+def farthest_frames(
+    block: Block, centroids: Array, count: int, new_index: NewIndex | None = None
+) -> tuple[Float, Array]:
     """Return the ``count`` frames farthest from their centroid: squared distances, descending, and rows (count, D)."""
-    search = searcher(centroids)
+    search = searcher(centroids, new_index)
     far = np.empty(0)
     rows = np.empty((0, centroids.shape[1]), np.float32)
     for tile in read_tiles(block):
@@ -187,10 +207,12 @@ def _keep(far: Float, rows: Array, count: int) -> tuple[Float, Array]:
     return far[order], rows[order]
 
 
-def _farthest(blocks: Sequence[Block], centroids: Array, count: int, executor: Executor) -> Array:
+def _farthest(
+    blocks: Sequence[Block], centroids: Array, count: int, executor: Executor, new_index: NewIndex | None
+) -> Array:
     """Return at most ``count`` distinct frames, farthest first, none of which lies on a centroid."""
     far, rows = np.empty(0), np.empty((0, centroids.shape[1]), np.float32)
-    for more_far, more_rows in executor.map(farthest_frames, blocks, centroids, count):
+    for more_far, more_rows in executor.map(farthest_frames, blocks, centroids, count, new_index):
         far, rows = _keep(np.concatenate([far, more_far]), np.concatenate([rows, more_rows]), count)
     _, first = np.unique(rows, axis=0, return_index=True)
     return rows[np.sort(first[far[first] > 0])]

@@ -16,7 +16,7 @@ import numpy.typing as npt
 
 from .blocks import TILE_ROWS, Array, Block, cut, read_tiles
 from .executors import Executor
-from .nearest import searcher
+from .nearest import NewIndex, searcher
 
 ROUNDS = 5
 CANDIDATES_PER_CLUSTER = 3.0
@@ -32,7 +32,12 @@ def distinct(points: Array) -> tuple[Array, npt.NDArray[np.int64]]:
 
 
 def seed_centroids(
-    points: Array, weights: npt.ArrayLike, num_clusters: int, rng: np.random.Generator, executor: Executor
+    points: Array,
+    weights: npt.ArrayLike,
+    num_clusters: int,
+    rng: np.random.Generator,
+    executor: Executor,
+    new_index: NewIndex | None = None,
 ) -> Array:
     """Draw ``num_clusters`` distinct starting centroids.
 
@@ -41,19 +46,25 @@ def seed_centroids(
         weights: (P,) how many frames each point stands for.
         rng: decides everything random.
         executor: threads of this process.
+        new_index: of the search, see :func:`musicssl.targets.kmeans.nearest.searcher`.
 
     Returns:
         (K, D) float32, rows of ``points``.
     """
     assert len(points) >= num_clusters
     weight = np.asarray(weights, np.float64)
-    chosen, owner = _draw_candidates(points, weight, num_clusters, rng, executor)
+    chosen, owner = _draw_candidates(points, weight, num_clusters, rng, executor, new_index)
     mass: Float = np.bincount(owner, weight, minlength=len(chosen)).astype(np.float64)
     return points[chosen[_greedy(points[chosen], mass, num_clusters, rng)]]
 
 
 def _draw_candidates(
-    points: Array, weight: Float, num_clusters: int, rng: np.random.Generator, executor: Executor
+    points: Array,
+    weight: Float,
+    num_clusters: int,
+    rng: np.random.Generator,
+    executor: Executor,
+    new_index: NewIndex | None,
 ) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]:
     """Return rows of the candidates, at least K, and for each point which candidate is nearest."""
     blocks = cut([points], TILE_ROWS // 4)
@@ -62,7 +73,7 @@ def _draw_candidates(
     closest = np.full(len(points), np.inf)
     new = chosen
     for turn in range(ROUNDS + 1):
-        found = list(executor.map(_nearest, blocks, points[new]))
+        found = list(executor.map(_nearest, blocks, points[new], new_index))
         label = np.concatenate([part[0] for part in found])
         distance = np.concatenate([part[1] for part in found]).astype(np.float64)
         owner = np.where(distance < closest, label + len(chosen) - len(new), owner)
@@ -74,7 +85,7 @@ def _draw_candidates(
         expected = CANDIDATES_PER_CLUSTER * num_clusters / ROUNDS
         new = np.flatnonzero(rng.random(len(points)) * cost.sum() < expected * cost)
         missing = num_clusters - len(chosen) - len(new)
-        if turn == ROUNDS - 1 and missing > 0:
+        if missing > 0 and (turn == ROUNDS - 1 or len(new) == 0):  # few clusters may draw nothing in a round
             new = np.sort(np.concatenate([new, _top_up(cost, np.concatenate([chosen, new]), missing, rng)]))
         if len(new) == 0:
             return chosen, owner
@@ -82,8 +93,8 @@ def _draw_candidates(
     raise AssertionError
 
 
-def _nearest(block: Block, centroids: Array) -> tuple[npt.NDArray[np.intp], Array]:
-    search = searcher(centroids)
+def _nearest(block: Block, centroids: Array, new_index: NewIndex | None) -> tuple[npt.NDArray[np.intp], Array]:
+    search = searcher(centroids, new_index)
     parts = [search(tile) for tile in read_tiles(block)]
     return np.concatenate([p[0] for p in parts]), np.concatenate([p[1] for p in parts])
 
