@@ -190,7 +190,7 @@ def test_each_file_is_standardized_whole(dataset):
     encoder.normalize = True
     shard = run(dataset, encoder)
     steps = standardize(embedding.load(dataset / "steps.wav"))
-    assert (steps.mean(), steps.std()) == (pytest.approx(0, abs=1e-5), pytest.approx(1, abs=1e-5))
+    assert (steps.mean(), steps.std()) == (pytest.approx(0, abs=1e-5), pytest.approx(1, abs=1e-3))
     assert shard[1][0, 0, 0] == pytest.approx(steps[2 * RATE : 4 * RATE].mean(), abs=1e-2)
     assert shard[2][0, 0, 0] == pytest.approx(0, abs=1e-2)
 

@@ -10,6 +10,7 @@ import torch
 from golden_models import make_hubert
 
 from musicssl.config.catalogue import Catalogue
+from musicssl.config.inherit import ConfigError
 from musicssl.config.recipes import CqtFeatures, build
 from musicssl.geometry import num_frames
 from musicssl.models import build_objective, masked_rows, sample_mask
@@ -64,6 +65,21 @@ def test_a_model_predicts_the_spectrum_that_its_entry_names(paper):
     assert Catalogue(paper).recipe("models", "hubert-k500-mfcc39-cqthead")["digest"] != recipe["digest"]
     other = Catalogue(paper).recipe("models", "hubert-k500-mfcc39")
     assert "spectrum" not in other["inputs"]
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"cqt_features": ""}, "cqt_features: found '' with cqt_weight 1.0, expected both or neither"),
+        ({"cqt_weight": 0.0}, "cqt_features: found 'cqt' with cqt_weight 0.0, expected both or neither"),
+        ({"cqt_features": "cqtt"}, "cqt_features: no features entry 'cqtt'; did you mean 'cqt'"),
+        ({"cqt_features": "chroma"}, "cqt_features: chroma is of kind chroma at 50 Hz, expected an entry of kind cqt"),
+    ],
+)
+def test_a_spectrum_that_is_none_is_refused(paper, changes, words):
+    paper["models"]["hubert-k500-mfcc39-cqthead"] |= changes
+    with pytest.raises(ConfigError, match=words):
+        Catalogue(paper)
 
 
 def test_the_head_adds_its_weighted_error():

@@ -4,9 +4,10 @@ import pytest
 import training_kit as kit
 
 from musicssl.artefacts import read_jsonl
+from musicssl.config.catalogue import Catalogue
 
 MODELS = {
-    "spectrum": kit.HUBERT | {"cqt_weight": 1.0},
+    "spectrum": kit.HUBERT | {"cqt_weight": 1.0, "cqt_features": "cqt"},
     "label sets": kit.HUBERT | {"more_labels": ["more"]},
     "curriculum": kit.DATA2VEC | {"normalize": True, "short_crop_s": 0.25, "short_updates": 10},
 }
@@ -20,10 +21,12 @@ def corpus(tmp_path_factory):
 
 
 @pytest.mark.parametrize("name", MODELS)
-def test_killed_and_shared_is_uninterrupted_and_alone(corpus, tmp_path, monkeypatch, name):
+def test_killed_and_shared_is_uninterrupted_and_alone(corpus, miniature, tmp_path, monkeypatch, name):
     """Killed at update 11 and resumed, the same bytes; on two processes, the same losses."""
     straight, killed, shared = (tmp_path / part for part in ("straight", "killed", "shared"))
     recipe = kit.recipe(MODELS[name])
+    if name == "spectrum":
+        recipe["inputs"]["spectrum"] = Catalogue(miniature).recipe("features", "cqt", "miniature")
     if name == "label sets":
         corpus = (corpus[0], corpus[1] * 2)
         recipe["inputs"]["more"] = recipe["inputs"]["labels"]

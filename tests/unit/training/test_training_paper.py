@@ -23,7 +23,8 @@ def test_every_branch_is_built_at_paper_scale(paper, name):
     """Shapes without values: 94.4 M (HuBERT) and 93.2 M (data2vec) parameters of the encoder."""
     recipe = build_kind(Catalogue(paper).entry("models", name))
     with torch.device("meta"):
-        objective = kit.BUILD(recipe, 2000 if recipe.kind == "hubert" else None)
+        spectrum = build_kind(Catalogue(paper).entry("features", "cqt"))
+        objective = kit.BUILD(recipe, 2000 if recipe.kind == "hubert" else None, spectrum)
     total = sum(parameter.numel() for parameter in objective.encoder.parameters())
     assert total == {"hubert": 94_371_712, "data2vec": 93_164_288}[recipe.kind]
     assert total == pytest.approx(num_parameters(recipe.architecture), rel=0.01)

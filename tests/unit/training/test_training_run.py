@@ -75,8 +75,8 @@ def test_killed_at_random_moments_equals_uninterrupted(corpus, reference, tmp_pa
     arguments = (kit.recipe(kit.HUBERT), *corpus, out)
     moments, starts = random.Random(0), [0]
 
-    def build(recipe, num_clusters):
-        objective = kit.tiny_objective(recipe, num_clusters)
+    def build(recipe, num_clusters, spectrum):
+        objective = kit.tiny_objective(recipe, num_clusters, spectrum)
         before_forward = objective.before_forward
 
         def note(update):
