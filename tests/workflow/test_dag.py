@@ -50,7 +50,7 @@ def test_every_branch_is_a_target_of_its_own(workflow, miniature, overlay) -> No
 def test_one_branch_builds_just_what_it_needs(workflow) -> None:
     target = "results/miniature/branches/music2vec-vanilla/summary.csv"
     jobs = workflow.jobs("--configfile", "config/miniature.yaml", "--", target)
-    assert jobs["pretrain"] == 2  # itself and its untrained twin
+    assert jobs["pretrain"] == 2  # itself and its untrained baseline
     assert jobs["probe"] == 4 * 13  # itself and three floors
     assert jobs["embed_task"] == 4 * DATASETS
     assert not {"fit_kmeans", "assign_labels", "extract_features"} & set(jobs)
@@ -132,7 +132,7 @@ def test_processes_share_nodes_and_threads(workflow, resources, launch, gpus) ->
     assert f" --gpus {gpus} " in done.stdout + done.stderr
 
 
-def test_evidence_probes_two_runs_all_along_beside_their_twins(workflow) -> None:
+def test_evidence_probes_two_runs_all_along_beside_their_baselines(workflow) -> None:
     evidence = ("--configfile", "config/miniature.yaml", "config/evidence.yaml")
     jobs = workflow.jobs(*evidence)
     assert jobs["pretrain"] == 2 + UNTRAINED

@@ -58,7 +58,7 @@ def test_resumed_equals_uninterrupted(corpus, straight, tmp_path, monkeypatch, k
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_untrained_twin_needs_no_data_and_has_the_trained_models_first_weights(tmp_path, kind):
+def test_untrained_baseline_needs_no_data_and_has_the_trained_models_first_weights(tmp_path, kind):
     recipe = kit.recipe(KINDS[kind], updates=0)
     assert kit.run_ranks(1, recipe, None, [], tmp_path, build=kit.real_objective) == [0]
     saved = torch.load(tmp_path / "checkpoint.pt", weights_only=True)

@@ -76,7 +76,7 @@ def pretrain(
 
 
 def _write_untrained(entry: Hubert | Data2vec, digest: str, world: World, out: Path) -> None:
-    """Write the initial weights as a finished model: the twin that no training has touched."""
+    """Write the initial weights as a finished model: the baseline that no training has touched."""
     objective = _initial(entry, [1] * (1 + len(entry.more_labels)) if isinstance(entry, Hubert) else None, world)
     if world.is_main:
         for name in ("metrics.jsonl", "speed.jsonl"):
