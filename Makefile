@@ -16,7 +16,7 @@ else ifneq ($(BRANCHES),)
 SELECT = --config "run={'branches': ['$(subst $(space),'$(comma)',$(strip $(BRANCHES)))']}"
 endif
 
-# When does pre-training overtake its untrained twin? Under 90 minutes on two cores. MUSIC=DIR trains on a folder of yours
+# When does pre-training overtake its untrained baseline? Under 90 minutes on two cores. MUSIC=DIR trains on a folder of yours
 # too.
 evidence: $(READY)
 	@PATH="$(CURDIR)/$(BIN):$$PATH" snakemake --workflow-profile config/profiles/local --configfile config/miniature.yaml config/evidence.yaml \

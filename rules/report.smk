@@ -49,27 +49,28 @@ rule tabulate_study:
             "tasks": catalogue.columns(wildcards.study),
         },
         floors=lambda wildcards: catalogue.floors,
-        twins=lambda wildcards: catalogue.twins(wildcards.study),
+        baselines=lambda wildcards: catalogue.baselines(wildcards.study),
         expected=lambda wildcards: expected_digests(catalogue.rows(wildcards.study), catalogue.columns(wildcards.study)),
     script:
         "../workflow/scripts/tabulate_study.py"
 
 
 rule draw_rulegraph:
-    "Ask Snakemake for the graph of rules behind the report."
+    "Ask Snakemake for the graph of rules behind the report; one hash seed, one order of lines."
     input:
         snakefile=workflow.main_snakefile,
         settings="<results>/report/config.json",
     output:
-        graph="<results>/report/rulegraph.dot",
+        graph="<results>/report/rulegraph.mmd",
     log:
         "<logs>/draw_rulegraph.log",
     localrule: True
     conda:
         "../envs/controller.yaml"
     shell:
-        "python -m snakemake --snakefile {input.snakefile:q} --replace-workflow-config --configfile {input.settings:q}"
-        " --nolock --quiet all --forceall --rulegraph dot > {output.graph:q} 2> {log:q}"
+        "PYTHONHASHSEED=0 python -m snakemake --snakefile {input.snakefile:q} --replace-workflow-config"
+        " --configfile {input.settings:q} --nolock --quiet all --forceall --rulegraph mermaid-js"
+        " > {output.graph:q}.part 2> {log:q} && mv {output.graph:q}.part {output.graph:q}"
 
 
 rule write_config:
@@ -98,6 +99,7 @@ rule render_report:
         manifests=collect("<results>/audio/{corpus}/manifest.json", corpus=reported_corpora()),
         quarantines=collect("<results>/audio/{corpus}/quarantine.csv", corpus=reported_corpora()),
         tasks=collect("<results>/tasks/{task}/task.json", task=reported_tasks()),
+        skipped=collect("<results>/tasks/{task}/skipped.csv", task=reported_tasks()),
         recipes=[
             *collect("<results>/audio/{corpus}/recipe.json", corpus=reported_corpora()),
             *label_files("recipe.json", reported_labels()),
@@ -106,7 +108,7 @@ rule render_report:
                 model=[model for model in reported_models() if model in catalogue.encoders],
             ),
         ],
-        rulegraph="<results>/report/rulegraph.dot",
+        rulegraph="<results>/report/rulegraph.mmd",
     output:
         page=report(
             "<results>/report/index.html",
@@ -119,8 +121,9 @@ rule render_report:
         "../envs/report.yaml"
     params:
         studies=lambda wildcards: {study: catalogue.entry("studies", study) for study in catalogue.selected("studies")},
-        floors=lambda wildcards: catalogue.floors,
+        # A folder, no input: benchmark records are not outputs to Snakemake, and a new one should render no page.
         benchmarks=lambda wildcards: config["pathvars"]["benchmarks"],
         planned=lambda wildcards, input: planned_costs(),
+        docstrings=lambda wildcards: {rule.name: rule.docstring or "" for rule in workflow.rules},
     script:
         "../workflow/scripts/render_report.py"

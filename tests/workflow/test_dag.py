@@ -1,11 +1,13 @@
 """The DAG as Snakemake sees it: what a target needs, and what it does not."""
 
+import itertools
 import re
 import subprocess
 import sys
 
 import pytest
 
+from musicssl.artefacts.rulegraph import parse_rulegraph
 from musicssl.config.catalogue import Catalogue
 
 BRANCHES = 12
@@ -50,7 +52,7 @@ def test_every_branch_is_a_target_of_its_own(workflow, miniature, overlay) -> No
 def test_one_branch_builds_just_what_it_needs(workflow) -> None:
     target = "results/miniature/branches/music2vec-vanilla/summary.csv"
     jobs = workflow.jobs("--configfile", "config/miniature.yaml", "--", target)
-    assert jobs["pretrain"] == 2  # itself and its untrained twin
+    assert jobs["pretrain"] == 2  # itself and its untrained baseline
     assert jobs["probe"] == 4 * 13  # itself and three floors
     assert jobs["embed_task"] == 4 * DATASETS
     assert not {"fit_kmeans", "assign_labels", "extract_features"} & set(jobs)
@@ -89,6 +91,22 @@ def test_a_typo_stops_snakemake_with_every_problem(workflow, tmp_path) -> None:
     assert "models.hubert-base.temprature: unknown key; did you mean 'temperature'?" in said
     assert "labels.mfcc39-k500.features: no features entry 'mfcc-39'; did you mean 'mfcc39'?" in said
     assert "Traceback" not in said
+
+
+@pytest.mark.slow
+def test_the_graph_of_rules_is_whole_and_the_same_twice(workflow) -> None:
+    """At the paper's scale iteration 2 makes a circle of rules; Snakemake's own edges are counted by their arrows."""
+    target = "results/paper/report/rulegraph.mmd"
+    texts = []
+    for _ in range(2):
+        workflow.snakemake("--quiet", "all", "--forcerun", "draw_rulegraph", "--", target)
+        texts.append((workflow.folder / target).read_text())
+    assert texts[0] == texts[1]
+    assert sorted(path.name for path in (workflow.folder / target).parent.iterdir()) == ["config.json", "rulegraph.mmd"]
+    needs = parse_rulegraph(texts[0], target).needs
+    assert sum(map(len, needs.values())) == texts[0].count("-->") > 30
+    for rule, needed in itertools.pairwise(["pretrain", "assign_labels", "export_model", "pretrain"]):
+        assert needed in needs[rule]
 
 
 def test_lint_finds_nothing(root) -> None:
@@ -132,7 +150,7 @@ def test_processes_share_nodes_and_threads(workflow, resources, launch, gpus) ->
     assert f" --gpus {gpus} " in done.stdout + done.stderr
 
 
-def test_evidence_probes_two_runs_all_along_beside_their_twins(workflow) -> None:
+def test_evidence_probes_two_runs_all_along_beside_their_baselines(workflow) -> None:
     evidence = ("--configfile", "config/miniature.yaml", "config/evidence.yaml")
     jobs = workflow.jobs(*evidence)
     assert jobs["pretrain"] == 2 + UNTRAINED

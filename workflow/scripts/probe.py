@@ -4,8 +4,9 @@ from typing import TYPE_CHECKING, Any
 
 from musicssl import job, runtime
 from musicssl.artefacts import write_json
+from musicssl.artefacts.scores import write_predictions, write_scores
 from musicssl.config.recipes import Task, build
-from musicssl.probing.protocol import probe, write_probe
+from musicssl.probing.protocol import probe
 
 if TYPE_CHECKING:
     snakemake: Any
@@ -17,9 +18,10 @@ def main(snakemake: Any) -> None:
     runtime.use_threads(snakemake.threads)
     task = build(Task, recipe["entry"])
     files = snakemake.input
-    metrics, arrays = probe(files.table, files.task, files.states, recipe, task, runtime.device())
+    scores, predictions = probe(files.table, files.task, files.states, recipe, task, runtime.device())
     write_json(snakemake.output.recipe, recipe)
-    write_probe(snakemake.output.metrics, snakemake.output.predictions, metrics, arrays)
+    write_predictions(snakemake.output.predictions, predictions)
+    write_scores(snakemake.output.metrics, scores)
 
 
 if __name__ == "__main__":

@@ -3,18 +3,19 @@
 from typing import TYPE_CHECKING, Any
 
 from musicssl import job, reporting
+from musicssl.artefacts.table import SummaryRow, write_rows
 
 if TYPE_CHECKING:
     snakemake: Any
 
 
 def main(snakemake: Any) -> None:
-    """Unpack the job, read the metrics of the model and its floors, write the summary."""
+    """Unpack the job, read the scores of the model and its floors, write the summary."""
     params = snakemake.params
-    cells = reporting.read_metrics(snakemake.input.metrics, params.expected)
-    floor_cells = reporting.read_metrics(snakemake.input.floors, params.expected)
+    cells = reporting.read_cells(snakemake.input.metrics, params.expected)
+    floor_cells = reporting.read_cells(snakemake.input.floors, params.expected)
     rows = reporting.branch_rows(params.recipe["name"], cells, floor_cells, params.floors)
-    reporting.write_csv(snakemake.output.summary, reporting.SUMMARY_COLUMNS, rows)
+    write_rows(snakemake.output.summary, SummaryRow, rows)
 
 
 if __name__ == "__main__":

@@ -3,17 +3,18 @@
 from typing import TYPE_CHECKING, Any
 
 from musicssl import job, reporting
+from musicssl.artefacts.table import StudyRow, write_rows
 
 if TYPE_CHECKING:
     snakemake: Any
 
 
 def main(snakemake: Any) -> None:
-    """Unpack the job, read the metrics, write the long table."""
+    """Unpack the job, read the scores, write the long table."""
     params = snakemake.params
-    cells = reporting.read_metrics(snakemake.input.metrics, params.expected)
-    rows = reporting.study_rows(params.study, cells, params.selected, params.floors, params.twins)
-    reporting.write_csv(snakemake.output.table, reporting.TABLE_COLUMNS, rows)
+    cells = reporting.read_cells(snakemake.input.metrics, params.expected)
+    rows = reporting.study_rows(params.study, cells, params.selected, params.floors, params.baselines)
+    write_rows(snakemake.output.table, StudyRow, rows)
 
 
 if __name__ == "__main__":

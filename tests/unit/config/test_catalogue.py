@@ -179,10 +179,10 @@ def test_floors_beside_a_branch_are_of_its_paradigm(paper: dict) -> None:
         "random": "random-hubert", "mfcc": "mfcc", "constant": "constant"
     }  # fmt: skip
     assert catalogue.floors_of("data2vec-speech")["random"] == "random-data2vec"
-    twins = catalogue.twins("table1")
-    assert set(catalogue.rows("table1")) - set(twins) == set(catalogue.floors)
-    assert twins["hubert-k2000-mfcc39"] == twins["hubert-speech"] == "random-hubert"
-    assert twins["music2vec-vanilla"] == "random-data2vec"
+    baselines = catalogue.baselines("table1")
+    assert set(catalogue.rows("table1")) - set(baselines) == set(catalogue.floors)
+    assert baselines["hubert-k2000-mfcc39"] == baselines["hubert-speech"] == "random-hubert"
+    assert baselines["music2vec-vanilla"] == "random-data2vec"
 
 
 def test_the_miniature_overlays_numbers_only(paper: dict, miniature: dict) -> None:

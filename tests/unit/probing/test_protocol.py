@@ -8,8 +8,9 @@ import pytest
 import torch
 from probing_kit import METRICS, NUM_STATES, protocol, write_task
 
+from musicssl.artefacts.scores import read_predictions, write_predictions, write_scores
 from musicssl.config.recipes import Task, Windows
-from musicssl.probing.protocol import compare, probe, read_predictions, write_probe
+from musicssl.probing.protocol import compare, probe, units_of_predictions
 from musicssl.probing.scoring import Units, average_rows, best_rule, by_rule, scores_of, trivial_outputs
 from musicssl.runtime import UserError
 
@@ -27,9 +28,16 @@ def run(folder, kind, task=None, **options):
     task = task or task_of(kind)
     recipe = write_task(folder, kind, average=task.windows.average, **options)
     files = folder / "items.csv", folder / "task.json", folder / "embeddings.npy"
-    metrics, arrays = probe(*files, recipe, task, CPU)
-    write_probe(folder / "metrics.json", folder / "predictions.npz", metrics, arrays)
+    scores, predictions = probe(*files, recipe, task, CPU)
+    write_scores(folder / "metrics.json", scores)
+    write_predictions(folder / "predictions.npz", predictions)
     return json.loads((folder / "metrics.json").read_text())
+
+
+def kept(path):
+    """Return the units and the outputs of each seed that a file holds."""
+    predictions = read_predictions(path)
+    return units_of_predictions(predictions), predictions.outputs
 
 
 @pytest.mark.parametrize("kind", METRICS)
@@ -66,7 +74,7 @@ def test_layers_alone_are_probed_as_a_store_of_only_them(layers, tmp_path):
     assert found.pop("layer_weights") == weights.tolist()
     assert found == wanted
     for folder in ("all", "few"):
-        _, outputs = read_predictions(tmp_path / folder / "predictions.npz")
+        _, outputs = kept(tmp_path / folder / "predictions.npz")
         assert outputs[0].shape == (36, 2)
     assert (found["metrics"]["r2_arousal"]["mean"] > 0.5) == (1 in layers)
 
@@ -91,7 +99,7 @@ def test_a_seed_predicts_the_same_whoever_trains_beside_it(tmp_path):
     found = {}
     for seeds in ([4, 5, 6], [6], [4]):
         run(tmp_path, "regression", task_of("regression", seeds=seeds, max_epochs=4))
-        _, outputs = read_predictions(tmp_path / "predictions.npz")
+        _, outputs = kept(tmp_path / "predictions.npz")
         for seed, values in zip(seeds, outputs):
             np.testing.assert_allclose(values, found.setdefault(seed, values), atol=1e-5)
     assert np.abs(found[4] - found[6]).max() > 0.1
@@ -101,7 +109,7 @@ def test_predictions_give_the_scores_back_and_pair_models(tmp_path):
     for kind in ("beats", "multiclass"):
         good = run(tmp_path / kind, kind)
         run(tmp_path / f"constant-{kind}", kind, task_of(kind, max_epochs=3), constant=True)
-        units, outputs = read_predictions(tmp_path / kind / "predictions.npz")
+        units, outputs = kept(tmp_path / kind / "predictions.npz")
         name = METRICS[kind][0]
         again = [float(scores_of(units, one)[name](np.ones((1, len(units))))[0]) for one in outputs]
         assert again == good["metrics"][name]["seeds"]
@@ -122,14 +130,14 @@ def test_windows_of_an_item_are_averaged_and_songs_of_clips_too():
 
 def test_predictions_are_averaged_over_windows(tmp_path):
     found = run(tmp_path, "regression", task_of("regression", "predictions"), windows=4)
-    _, outputs = read_predictions(tmp_path / "predictions.npz")
+    _, outputs = kept(tmp_path / "predictions.npz")
     assert outputs[0].shape == (36, 2)
     assert found["metrics"]["r2_arousal"]["mean"] > 0.9
 
 
 def test_keys_are_decided_by_song(tmp_path):
     run(tmp_path, "key")
-    units, outputs = read_predictions(tmp_path / "predictions.npz")
+    units, outputs = kept(tmp_path / "predictions.npz")
     assert len(units) == 18
     assert outputs[0].shape == (18, 24)
     assert units.ids == units.groups

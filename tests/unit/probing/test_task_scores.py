@@ -7,11 +7,12 @@ import numpy as np
 import pytest
 
 from musicssl import datasets as tasks
+from musicssl.artefacts.scores import read_predictions, write_predictions
 from musicssl.config.catalogue import Catalogue
 from musicssl.probing.beats import BeatTracker
 from musicssl.probing.metrics import plain
 from musicssl.probing.peers import peer_scores
-from musicssl.probing.protocol import arrays_of, read_predictions, summarise, write_probe
+from musicssl.probing.protocol import predictions_of, summarise, units_of_predictions
 from musicssl.probing.scoring import (
     Units,
     class_scores,
@@ -21,7 +22,6 @@ from musicssl.probing.scoring import (
     trivial_beats,
     trivial_outputs,
 )
-from musicssl.reporting.tables import percent
 
 GOLDEN = Path(__file__).parents[2] / "golden" / "published_splits.csv"
 NUM_OUTPUTS = {(row["dataset"], row["target"]): int(row["num_outputs"]) for row in csv.DictReader(GOLDEN.open())}
@@ -79,8 +79,8 @@ def test_a_perfect_answer_scores_100(case):
     entry, _, test = case
     require_scorable(test, entry["metrics"], "items.csv, test split")
     scores = scores_of(test, perfect(test))
-    assert {name: percent(plain(scores[name], len(test))) for name in entry["metrics"]} == dict.fromkeys(
-        entry["metrics"], "100.00"
+    assert {name: round(100 * plain(scores[name], len(test)), 2) for name in entry["metrics"]} == dict.fromkeys(
+        entry["metrics"], 100.0
     )
 
 
@@ -111,18 +111,19 @@ def test_scores_classes_and_predictions_of_two_seeds_are_kept(case, tmp_path):
         seeds = [(one + more).astype(np.float32) for one, more in zip(seeds, noise)]
     found = summarise(test, seeds, 50)
     for name in entry["metrics"]:
-        assert found[name]["seeds"] == [plain(scores_of(test, one)[name], len(test)) for one in seeds]
-        assert found[name]["low"] <= found[name]["high"] <= 1
-        assert (min(found[name]["seeds"]) >= 0) or test.kind == "regression"
+        assert list(found[name].seeds) == [plain(scores_of(test, one)[name], len(test)) for one in seeds]
+        assert found[name].low <= found[name].high <= 1
+        assert (min(found[name].seeds) >= 0) or test.kind == "regression"
     per_class = class_scores(test, seeds[0])
     assert all(len(values) == len(test.classes) for values in per_class.values())
     if test.kind == "multilabel":
-        assert np.mean(per_class["ap"]) == pytest.approx(found["ap"]["seeds"][0])
+        assert np.mean(per_class["ap"]) == pytest.approx(found["ap"].seeds[0])
     assert bool(per_class) == (test.kind in ("multiclass", "key", "multilabel"))
-    write_probe(tmp_path / "metrics.json", tmp_path / "predictions.npz", found, arrays_of(test, seeds))
-    stored, outputs = read_predictions(tmp_path / "predictions.npz")
-    again = [[plain(scores_of(stored, one)[name], len(stored)) for one in outputs] for name in entry["metrics"]]
-    assert again == [found[name]["seeds"] for name in entry["metrics"]]
+    write_predictions(tmp_path / "predictions.npz", predictions_of(test, seeds))
+    kept = read_predictions(tmp_path / "predictions.npz")
+    stored = units_of_predictions(kept)
+    again = [[plain(scores_of(stored, one)[name], len(stored)) for one in kept.outputs] for name in entry["metrics"]]
+    assert again == [list(found[name].seeds) for name in entry["metrics"]]
 
 
 def test_the_ceiling_of_beats_is_what_the_decoder_makes_of_perfect_activations():

@@ -11,11 +11,12 @@ import pytest
 import render_report
 import tabulate_study
 from musicssl.artefacts import write_json, write_jsonl, write_text
+from musicssl.artefacts.scores import Choice, Epoch, Metric, Scores, scores_path, write_scores
 
 EVIL = '<script>alert("x")</script>&\'.wav'
 FLOORS = ["random-hubert", "random-data2vec", "mfcc", "constant"]
 MODELS = ["hubert-k500-mfcc39", "music2vec-vanilla"]
-TWINS = dict(zip(MODELS, ["random-hubert", "random-data2vec"]))
+BASELINES = dict(zip(MODELS, ["random-hubert", "random-data2vec"]))
 LEVEL = {"hubert-k500-mfcc39": 0.62, "music2vec-vanilla": 0.33, "mfcc": 0.33, "random-hubert": 0.3}
 TASKS = {
     "nsynth-pitch": ["accuracy"],
@@ -23,45 +24,46 @@ TASKS = {
     "gtzan-rhythm": ["beat_f70", "beat_f20"],
     "mtg-top50": ["roc_auc", "ap"],
 }
-DOT = """Building DAG of jobs...
-digraph snakemake_dag {
-    graph[bgcolor=white, margin=0];
-    node[shape=box, style=rounded, fontname=sans,                 fontsize=10, penwidth=2];
-    edge[penwidth=2, color=grey];
-\t0[label = "all", color = "0.42 0.6 0.85", style="rounded"];
-\t1[label = "render_report", color = "0.02 0.6 0.85", style="rounded"];
-\t2[label = "probe", color = "0.12 0.6 0.85", style="rounded"];
-\t3[label = "pretrain", color = "0.22 0.6 0.85", style="rounded"];
-\t1 -> 0
-\t2 -> 1
-\t3 -> 1
-\t3 -> 2
-}
+MERMAID = """---
+title: DAG
+---
+flowchart TB
+\tid0[all]
+\tid1[render_report]
+\tid2[probe]
+\tid3[pretrain]
+\tid4[assign_labels]
+\tstyle id0 fill:#D95757,stroke-width:2px,color:#333333
+\tid1 --> id0
+\tid2 --> id1
+\tid3 --> id1
+\tid3 --> id2
+\tid3 --> id4
+\tid4 --> id3
 """
 
 
-def metrics_of(model: str, task: str) -> dict[str, Any]:
-    """Return one invented metrics.json."""
-    values = {}
+def scores_of(model: str, task: str) -> Scores:
+    """Return the invented scores of one probe."""
+    metrics = {}
     for i, name in enumerate(TASKS[task]):
         mean = LEVEL.get(model, 0.25) - 0.05 * i
-        seeds = [mean - 0.01, mean, mean + 0.01]
-        values[name] = {"mean": mean, "std": 0.01, "low": mean - 0.02, "high": mean + 0.02, "seeds": seeds}
-        values[name]["bootstrap"] = [mean + 0.02 * k / 20 for k in range(-20, 21)]
+        resampled = tuple(mean + 0.02 * k / 20 for k in range(-20, 21))
+        metrics[name] = Metric(mean, 0.01, mean - 0.02, mean + 0.02, (mean - 0.01, mean, mean + 0.01), resampled)
     states = 1 if model in ("mfcc", "constant") else 4
-    return {
-        "model": model,
-        "task": task,
-        "digest": f"{model}/{task}"[:10],
-        "test_units": "0123456789",
-        "num_items": {"train": 240, "valid": 80, "test": 120},
-        "metrics": values,
-        "floor": dict.fromkeys(TASKS[task], 0.158),
-        "per_class": {},
-        "layer_weights": [[1 / states] * states] * 3,
-        "curves": [],
-        "chosen": [],
-    }
+    return Scores(
+        model=model,
+        task=task,
+        digest=f"{model}/{task}"[:10],
+        test_units="0123456789",
+        num_items={"train": 240, "valid": 80, "test": 120},
+        metrics=metrics,
+        floor=dict.fromkeys(TASKS[task], 0.158),
+        per_class={},
+        layer_weights=((1 / states,) * states,) * 3,
+        curves=(Epoch(0, 0.001, 1, 2.5, None),),
+        chosen=(Choice(0, 0.001, 1),),
+    )
 
 
 def curve(model: str) -> list[dict[str, Any]]:
@@ -83,14 +85,16 @@ def write_inputs(root: Path) -> SimpleNamespace:
     metrics = []
     for model in MODELS + FLOORS:
         for task in TASKS:
-            metrics.append(root / f"probes/{model}/{task}/metrics.json")
-            write_json(metrics[-1], metrics_of(model, task))
+            metrics.append(scores_path(root, model, task))
+            write_scores(metrics[-1], scores_of(model, task))
     curves = [root / f"models/{model}/metrics.jsonl" for model in MODELS]
     for path in curves:
         write_jsonl(path, curve(path.parent.name))
-    kmeans = root / "labels/mfcc39-k500/miniature/kmeans.json"
+    kmeans, quality = (root / f"labels/mfcc39-k500/miniature/{name}.json" for name in ("kmeans", "quality"))
     fit = {"used_clusters": 3, "perplexity": 2.5, "histogram": [50, 30, 20, 0], "inertia": [9.0, 5.0, 4.5]}
     write_json(kmeans, fit)
+    known = {"frames": 0.9, "classes": 19, "majority": 0.1, "purity": 0.25, "purity_chance": 0.125, "nmi": 0.5}
+    write_json(quality, {"annotations": {"chord": known | {"nmi_chance": 0.0625}}})
     manifest, quarantine = root / "audio/miniature/manifest.json", root / "audio/miniature/quarantine.csv"
     write_json(manifest, {"corpus": "miniature", "files": {"usable": 39, "found": 41}, "hours": 0.325})
     write_text(quarantine, 'file,reason,detail\n"' + EVIL.replace('"', '""') + '",too short,0.2 s\nb.wav,silent,\n')
@@ -104,13 +108,23 @@ def write_inputs(root: Path) -> SimpleNamespace:
     recipe = root / "audio/miniature/recipe.json"
     made_of = {"noun": "corpora", "name": "miniature", "digest": "0123456789", "entry": {"root": EVIL}, "inputs": {}}
     write_json(recipe, made_of)
-    write_text(root / "rulegraph.dot", DOT)
+    write_text(root / "rulegraph.mmd", MERMAID)
     benchmark = {"s": 61.4, "h:m:s": "0:01:01", "max_rss": 512.0, "mean_load": "NA"}
     write_text(root / "benchmarks/probe/mfcc/gs-key.jsonl", json.dumps(benchmark) + "\n")
     write_text(root / "benchmarks/pretrain/a.tsv", "s\th:m:s\tmax_rss\n7300.0\t2:01:40\t-\n")
-    paths = {"metrics": metrics, "curves": curves, "kmeans": [kmeans], "manifests": [manifest], "tasks": tasks}
-    graph = root / "rulegraph.dot"
-    return SimpleNamespace(**paths, quarantines=[quarantine], recipes=[recipe], rulegraph=graph, studies=[])
+    return SimpleNamespace(
+        metrics=metrics,
+        curves=curves,
+        kmeans=[kmeans],
+        quality=[quality],
+        manifests=[manifest],
+        quarantines=[quarantine],
+        tasks=tasks,
+        skipped=[path.with_name("skipped.csv") for path in tasks],
+        recipes=[recipe],
+        rulegraph=root / "rulegraph.mmd",
+        studies=[],
+    )
 
 
 @pytest.fixture
@@ -130,16 +144,15 @@ def run(tmp_path: Path) -> SimpleNamespace:
         study=study,
         selected={"models": MODELS + FLOORS, "tasks": list(TASKS)},
         floors=FLOORS,
-        twins=TWINS,
+        baselines=BASELINES,
         expected={f"{m}/{t}": f"{m}/{t}"[:10] for m in MODELS + FLOORS for t in TASKS},
         evil=EVIL,
-        dot=DOT,
     )
 
 
 @pytest.fixture
 def study_job(run: SimpleNamespace) -> SimpleNamespace:
-    names = ("study", "selected", "floors", "twins", "expected")
+    names = ("study", "selected", "floors", "baselines", "expected")
     params = SimpleNamespace(**{name: getattr(run, name) for name in names})
     output = SimpleNamespace(table=run.root / "studies/table1/table.csv")
     return SimpleNamespace(input=run.inputs, params=params, output=output)
@@ -152,9 +165,16 @@ def table(study_job: SimpleNamespace) -> Path:
 
 
 @pytest.fixture
-def page(run: SimpleNamespace, table: Path) -> str:
+def page_job(run: SimpleNamespace, table: Path) -> SimpleNamespace:
+    """Return the job that renders the page of the invented run."""
     run.inputs.studies = [table]
-    params = SimpleNamespace(studies={"table1": run.study}, benchmarks=run.root / "benchmarks")
-    output = SimpleNamespace(page=run.root / "report/index.html")
-    render_report.main(SimpleNamespace(input=run.inputs, params=params, output=output))
-    return output.page.read_text(encoding="utf-8")
+    docstrings = {"pretrain": "Train <one> model.", "probe": "Probe it.", "unused": "Not in the graph."}
+    params = SimpleNamespace(studies={"table1": run.study}, benchmarks=run.root / "benchmarks", planned=[])
+    params.docstrings = docstrings
+    return SimpleNamespace(input=run.inputs, params=params, output=SimpleNamespace(page=run.root / "report/index.html"))
+
+
+@pytest.fixture
+def page(page_job: SimpleNamespace) -> str:
+    render_report.main(page_job)
+    return page_job.output.page.read_text(encoding="utf-8")

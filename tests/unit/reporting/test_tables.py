@@ -1,6 +1,7 @@
 """Summaries of branches and tables of studies, through the job scripts."""
 
 import csv
+import dataclasses
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -8,7 +9,8 @@ import pytest
 
 import tabulate_branch
 import tabulate_study
-from musicssl.artefacts import read_json, write_json
+from musicssl.artefacts.scores import Metric, Scores, read_scores, write_scores
+from musicssl.artefacts.table import StudyRow, SummaryRow, read_rows
 from musicssl.reporting import paper, study_rows
 from musicssl.runtime import UserError
 
@@ -37,38 +39,40 @@ def test_branch_summary(run: SimpleNamespace) -> None:
         "model": "music2vec-vanilla",
         "task": "gs-key",
         "metric": "key_score",
-        "mean": "33.00",
-        "std": "1.00",
-        "low": "31.00",
-        "high": "35.00",
+        "mean": "0.33",
+        "std": "0.01",
+        "low": "0.31",
+        "high": "0.35000000000000003",
         "num_test": "120",
         "seeds": "3",
-        "floor_constant": "25.00",
-        "floor_mfcc": "33.00",
-        "floor_random": "25.00",
-        "paper": "19.0",
+        "floor_constant": "0.25",
+        "floor_mfcc": "0.33",
+        "floor_random": "0.25",
+        "paper": "0.19",
         "digest": run.expected["music2vec-vanilla/gs-key"],
     }
-    assert rows["gtzan-rhythm", "beat_f70"]["paper"] == "33.5"
+    assert rows["gtzan-rhythm", "beat_f70"]["paper"] == "0.335"
     assert rows["gtzan-rhythm", "beat_f20"]["paper"] == ""
 
 
-def test_negative_zero_and_negative_scores(run: SimpleNamespace) -> None:
+def test_scores_survive_the_way_into_the_tables(run: SimpleNamespace) -> None:
+    """From metrics.json to the table and back: the very floats, negative and tiny ones too."""
     job = branch_job(run)
     path = next(p for p in job.input.metrics if p.parts[-2] == "gs-key")
-    metrics = read_json(path)
-    metrics["metrics"]["key_score"] |= {"mean": -0.00001, "low": -0.0212}
-    write_json(path, metrics)
+    scores = read_scores(path)
+    odd = Metric(-1 / 3e5, 0.1 + 0.2, -0.0212, 2 / 3, (1 / 3,), ())
+    write_scores(path, dataclasses.replace(scores, metrics={"key_score": odd}))
     tabulate_branch.main(job)
-    row = next(row for row in rows_of(job.output.summary) if row["metric"] == "key_score")
-    assert (row["mean"], row["low"]) == ("0.00", "-2.12")
+    row = next(row for row in read_rows(job.output.summary, SummaryRow) if row.metric == "key_score")
+    assert (row.mean, row.std, row.low, row.high) == (-1 / 3e5, 0.1 + 0.2, -0.0212, 2 / 3)
+    assert (row.num_test, row.seeds, row.floor_mfcc) == (120, 1, 0.33)
 
 
 @pytest.mark.parametrize("kind", ["metrics", "floors"])
 def test_metrics_of_another_recipe_are_refused(run: SimpleNamespace, kind: str) -> None:
     job = branch_job(run)
     path = getattr(job.input, kind)[0]
-    write_json(path, read_json(path) | {"digest": "ffffffffff"})
+    write_scores(path, dataclasses.replace(read_scores(path), digest="ffffffffff"))
     with pytest.raises(UserError, match=f"{path}: made by recipe ffffffffff, expected .* delete it"):
         tabulate_branch.main(job)
     assert not job.output.summary.exists()
@@ -82,16 +86,16 @@ def test_metrics_nobody_asked_for_are_refused(study_job: SimpleNamespace) -> Non
 
 def test_study_table_shows_what_was_not_run(run: SimpleNamespace, study_job: SimpleNamespace) -> None:
     tabulate_study.main(study_job)
-    rows = rows_of(study_job.output.table)
-    models = list(dict.fromkeys(row["model"] for row in rows))
+    rows = read_rows(study_job.output.table, StudyRow)
+    models = list(dict.fromkeys(row.model for row in rows))
     assert models == ["hubert-speech", "hubert-k500-mfcc39", "music2vec-vanilla", *run.floors]
-    status = {(row["model"], row["task"], row["metric"]): row["status"] for row in rows}
+    status = {(row.model, row.task, row.metric): row.status for row in rows}
     assert len(status) == len(rows) == 7 * 9
     assert status["music2vec-vanilla", "gs-key", "key_score"] == "ok"
     assert status["hubert-speech", "gs-key", "key_score"] == "not run"
     assert status["music2vec-vanilla", "mtt", "ap"] == "not run"
-    cell = next(row for row in rows if (row["model"], row["task"]) == ("hubert-speech", "gs-key"))
-    assert (cell["mean"], cell["paper"], cell["role"]) == ("", "15.0", "model")
+    cell = next(row for row in rows if (row.model, row.task) == ("hubert-speech", "gs-key"))
+    assert (cell.mean, cell.paper, cell.role, cell.digest) == (None, 0.15, "model", None)
 
 
 def test_study_table_is_deterministic(study_job: SimpleNamespace) -> None:
@@ -114,11 +118,12 @@ def test_average_only_with_all_nine_tasks(missing: str | None) -> None:
     cells = {}
     for task in tasks:
         values = {metric: paper.paper_value(model, task, metric, 3) / 100 for metric in paper.TASKS[task][1]}
-        scores = {m: {"mean": v, "std": 0.0, "low": v, "high": v, "seeds": [v]} for m, v in values.items()}
-        cells[model, task] = {"task": task, "metrics": scores, "num_items": {"test": 1}, "floor": {}, "digest": "0"}
+        metrics = {name: Metric(value, 0.0, value, value, (value,), ()) for name, value in values.items()}
+        cells[model, task] = Scores(model, task, "0", "u", {"test": 1}, metrics, {}, {}, (), (), ())
     cells.pop((model, missing), None)
     study = {"name": "mine", "models": [model], "tasks": tasks, "paper_table": 3}
     selected = {"models": [model], "tasks": [task for task in tasks if task != missing]}
     row = study_rows(study, cells, selected, [], {})[-1]
-    assert (row["task"], row["mean"], row["paper"]) == ("average", "" if missing else "60.56", "60.6")
-    assert row["status"] == ("not run" if missing else "ok")
+    assert (row.task, row.paper) == ("average", 0.606)
+    assert row.mean == (None if missing else pytest.approx(0.6056, abs=5e-5))
+    assert row.status == ("not run" if missing else "ok")

@@ -115,7 +115,7 @@ class Catalogue:
     def floors_of(self, model: str) -> dict[str, str]:
         """Return the floors to print beside a model: ``{"constant", "mfcc", "random"}`` to entry names.
 
-        The random twin is the untrained encoder of the same paradigm.
+        The random floor is the untrained encoder of the same paradigm.
         """
         table = self.entries["models"]
         entry = table[self.run_of(model)]
@@ -156,7 +156,7 @@ class Catalogue:
         models = [m for m in asked if self.run_of(m) in chosen or table[m]["kind"] == "released"]
         return models + [name for name in self.floors if name not in models]
 
-    def twins(self, study: str) -> dict[str, str]:
+    def baselines(self, study: str) -> dict[str, str]:
         """Return the untrained encoder of the same paradigm, by model of a study that this run builds."""
         models = [model for model in self.rows(study) if model not in self.floors]
         return {model: floors["random"] for model in models if "random" in (floors := self.floors_of(model))}

@@ -2,7 +2,8 @@
 
 ``metrics.json`` holds means, standard deviations and bootstrap intervals over seeds, and the bootstrap values behind
 them: equal test units are resampled alike whatever the model, so the differences of two models' values are a paired
-bootstrap. ``predictions.npz`` holds what they come from (:func:`compare` resamples it anew).
+bootstrap. ``predictions.npz`` holds what they come from (:func:`compare` resamples it anew). Both are written by
+:mod:`musicssl.artefacts.scores`.
 
 Axes: S seeds, U units (items, or songs for keys), C classes or outputs.
 """
@@ -13,6 +14,7 @@ import hashlib
 import json
 import logging
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +22,8 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from ..artefacts import atomic, read_json, write_json
+from ..artefacts import read_json
+from ..artefacts.scores import Choice, Epoch, Metric, Predictions, Scores, read_predictions
 from ..config.recipes import Task
 from ..runtime import UserError
 from .beats import BeatTracker
@@ -61,8 +64,8 @@ MONITORS = {
 def probe(
     items_path: str | Path, task_path: str | Path, store: str | Path, recipe: dict[str, Any], task: Task,
     device: torch.device,
-) -> tuple[dict[str, Any], dict[str, npt.NDArray[Any]]]:  # fmt: skip
-    """Return the values of ``metrics.json`` and the arrays of ``predictions.npz``.
+) -> tuple[Scores, Predictions]:  # fmt: skip
+    """Return the scores on the test split and the predictions behind them.
 
     Args:
         items_path: ``items.csv``.
@@ -85,26 +88,32 @@ def probe(
     raw = predict(fitted.heads, data, data.rows_of(data.of_split("test")))[chosen].cpu().numpy()
     outputs, floor = answers_of(data, units, owners, raw), _trivial(data, units, owners)
     model, name = recipe["name"].split("/")
-    metrics = {
-        "model": model,
-        "task": name,
-        "digest": recipe["digest"],
-        "test_units": digest_of_units(units),
-        "num_items": {split: len(data.of_split(split)) for split in SPLITS},
-        "metrics": summarise(units, outputs, task.probe.num_bootstraps),
-        "floor": _values(units, floor, scores_of(units, floor)),
-        "per_class": _mean_class_scores(units, outputs),
-        "layer_weights": _layer_weights(fitted.heads, data.layers)[chosen].tolist(),
-        "curves": fitted.curves,
-        "chosen": _chosen(fitted, chosen),
-    }
+    metrics = summarise(units, outputs, task.probe.num_bootstraps)
+    floors = _values(units, floor, scores_of(units, floor))
+    choices = _chosen(fitted, chosen)
     if kind == "key":
-        _add_chosen_rule(metrics, data, classes, fitted, chosen, raw, (units, owners), task.probe.num_bootstraps)
+        rules, metrics["key_score_rule"] = _score_by_chosen_rule(
+            data, classes, fitted, chosen, raw, (units, owners), task.probe.num_bootstraps
+        )
+        floors["key_score_rule"] = floors["key_score"]
+        choices = [replace(choice, rule=rule) for choice, rule in zip(choices, rules)]
     for key in task.metrics:
-        found = metrics["metrics"][key]
-        logger.info("%s: %.4f [%.4f, %.4f], trivial %.4f", key, *(found[k] for k in ("mean", "low", "high")),
-                    metrics["floor"][key])  # fmt: skip
-    return metrics, arrays_of(units, outputs)
+        logger.info("%s: %.4f [%.4f, %.4f], trivial %.4f", key, metrics[key].mean, metrics[key].low, metrics[key].high,
+                    floors[key])  # fmt: skip
+    scores = Scores(
+        model=model,
+        task=name,
+        digest=recipe["digest"],
+        test_units=digest_of_units(units),
+        num_items={split: len(data.of_split(split)) for split in SPLITS},
+        metrics=metrics,
+        floor=floors,
+        per_class=_mean_class_scores(units, outputs),
+        layer_weights=tuple(tuple(row) for row in _layer_weights(fitted.heads, data.layers)[chosen].tolist()),
+        curves=tuple(Epoch(**row) for row in fitted.curves),
+        chosen=tuple(choices),
+    )
+    return scores, predictions_of(units, outputs)
 
 
 def validation(data: Examples, kind: str, classes: list[str], items_path: str | Path) -> Validate:
@@ -131,7 +140,7 @@ def validation(data: Examples, kind: str, classes: list[str], items_path: str | 
 def answers_of(data: Examples, units: Units, owners: Ints, raw: Outputs) -> Sequence[Any]:
     """Return what :func:`scores_of` takes, one of each replica, of a split's outputs (R, rows, C)."""
     if units.kind != "beats":
-        return average_rows(raw, owners, len(units))
+        return list(average_rows(raw, owners, len(units)))
     tracker = BeatTracker(data.frame_rate_hz, data.frame_offset_s)
     return [decode_beats(one[:, 0], owners, tracker, len(units)) for one in raw]
 
@@ -145,23 +154,20 @@ def _trivial(data: Examples, units: Units, owners: Ints) -> Any:
     return trivial_beats(np.bincount(owners).tolist(), share, tracker)
 
 
-def _add_chosen_rule(
-    metrics: dict[str, Any], data: Examples, classes: list[str], fitted: Fitted, chosen: Sequence[int],
-    raw: npt.NDArray[np.float32], test: tuple[Units, npt.NDArray[np.int64]], num_bootstraps: int,
-) -> None:  # fmt: skip
-    """Add ``key_score_rule``: the key score under the rule, of those for a song's clips, that validation prefers."""
+def _score_by_chosen_rule(
+    data: Examples, classes: list[str], fitted: Fitted, chosen: Sequence[int], raw: npt.NDArray[np.float32],
+    test: tuple[Units, npt.NDArray[np.int64]], num_bootstraps: int,
+) -> tuple[list[str], Metric]:  # fmt: skip
+    """Return each seed's rule, of those for a song's clips, that validation prefers, and the key score under them."""
     units, owners = test
     valid, valid_owners = units_of(data, "key", classes, "valid")
     on_valid = predict(fitted.heads, data, data.rows_of(data.of_split("valid")))[chosen].cpu().numpy()
     rules = [best_rule(valid, logits, valid_owners) for logits in on_valid]
     outputs = [by_rule(logits, owners, len(units))[rule] for logits, rule in zip(raw, rules)]
-    metrics["metrics"]["key_score_rule"] = summarise(units, outputs, num_bootstraps)["key_score"]
-    metrics["floor"]["key_score_rule"] = metrics["floor"]["key_score"]
-    for row, rule in zip(metrics["chosen"], rules):
-        row["rule"] = rule
+    return rules, summarise(units, outputs, num_bootstraps)["key_score"]
 
 
-def summarise(units: Units, outputs: Sequence[Any], num_bootstraps: int) -> dict[str, dict[str, Any]]:
+def summarise(units: Units, outputs: Sequence[Any], num_bootstraps: int) -> dict[str, Metric]:
     """Return, for each score, mean and standard deviation over seeds and the bootstrap interval of the mean.
 
     Raises:
@@ -176,8 +182,8 @@ def summarise(units: Units, outputs: Sequence[Any], num_bootstraps: int) -> dict
         samples = bootstrap(scores, units.groups, num_bootstraps, BOOTSTRAP_SEED)
         low, high = interval(samples)
         std = float(np.std(values, ddof=1)) if len(values) > 1 else 0.0
-        out[name] = {"mean": float(np.mean(values)), "std": std, "low": low, "high": high, "seeds": values}
-        out[name]["bootstrap"] = [round(float(value), 6) for value in samples]
+        resampled = tuple(round(float(value), 6) for value in samples)
+        out[name] = Metric(float(np.mean(values)), std, low, high, tuple(values), resampled)
     return out
 
 
@@ -193,10 +199,10 @@ def digest_of_units(units: Units) -> str:
     return hashlib.sha256(json.dumps([units.ids, units.groups]).encode()).hexdigest()[:10]
 
 
-def _mean_class_scores(units: Units, outputs: Sequence[Any]) -> dict[str, list[float | None]]:
+def _mean_class_scores(units: Units, outputs: Sequence[Any]) -> dict[str, tuple[float | None, ...]]:
     per_seed = [class_scores(units, one) for one in outputs]
     return {
-        name: [None if values[0] is None else float(np.mean(values)) for values in zip(*(s[name] for s in per_seed))]
+        name: tuple(None if one[0] is None else float(np.mean(one)) for one in zip(*(s[name] for s in per_seed)))
         for name in per_seed[0]
     }
 
@@ -208,49 +214,22 @@ def _layer_weights(heads: Heads, layers: npt.NDArray[np.bool_]) -> npt.NDArray[n
     return weights
 
 
-def _chosen(fitted: Fitted, replicas: Sequence[int]) -> list[dict[str, Any]]:
-    return [
-        {"seed": fitted.seeds[r], "learning_rate": fitted.rates[r], "epoch": int(fitted.epochs[r])} for r in replicas
-    ]
+def _chosen(fitted: Fitted, replicas: Sequence[int]) -> list[Choice]:
+    return [Choice(fitted.seeds[r], fitted.rates[r], int(fitted.epochs[r])) for r in replicas]
 
 
 # ---------------------------------------------------------------- predictions
 
 
-def arrays_of(units: Units, outputs: Sequence[Any]) -> dict[str, npt.NDArray[Any]]:
-    """Return what ``predictions.npz`` holds: ``kind``, ``classes``, ``ids``, ``groups``, ``targets``, ``outputs``.
-
-    Outputs are float32 (S, U, C). Beat times are concatenated over files (and seeds), with ``*_offsets`` beside them.
-    """
-    names = {key: np.array(getattr(units, key), dtype=str) for key in ("kind", "classes", "ids", "groups")}
-    if units.kind != "beats":
-        return names | {"targets": np.asarray(units.targets), "outputs": np.asarray(outputs)}
-    times = {"targets": list(units.targets), "outputs": [beats for one in outputs for beats in one]}
-    for key, parts in times.items():
-        names[key] = np.concatenate([np.zeros(0), *parts])
-        names[f"{key}_offsets"] = np.cumsum([0, *map(len, parts)])
-    return names
+def predictions_of(units: Units, outputs: Sequence[Any]) -> Predictions:
+    """Return the predictions to keep of the units and each seed's outputs."""
+    return Predictions(units.kind, units.classes, units.ids, units.groups, units.targets, list(outputs))
 
 
-def write_probe(
-    metrics_path: str | Path, predictions_path: str | Path, metrics: dict[str, Any], arrays: dict[str, Any]
-) -> None:
-    """Write both results of :func:`probe`, each whole or not at all."""
-    with atomic(predictions_path) as part, open(part, "wb") as stream:
-        np.savez(stream, allow_pickle=False, **arrays)
-    write_json(metrics_path, metrics)
-
-
-def read_predictions(path: str | Path) -> tuple[Units, list[Any]]:
-    """Return the units of ``predictions.npz`` and the outputs of each seed."""
-    with np.load(path) as stored:
-        arrays = dict(stored)
-    kind, classes, ids, groups = (arrays[key].tolist() for key in ("kind", "classes", "ids", "groups"))
-    if kind != "beats":
-        return Units(kind, classes, ids, groups, arrays["targets"]), list(arrays["outputs"])
-    targets, beats = (np.split(arrays[key], arrays[f"{key}_offsets"][1:-1]) for key in ("targets", "outputs"))
-    per_seed = [beats[first : first + len(ids)] for first in range(0, len(beats), len(ids))]
-    return Units(kind, classes, ids, groups, targets), per_seed
+def units_of_predictions(predictions: Predictions) -> Units:
+    """Return the units that predictions were made for, in the form :func:`scores_of` takes."""
+    kept = predictions
+    return Units(kept.kind, kept.classes, kept.ids, kept.groups, kept.targets)
 
 
 def compare(first: str | Path, second: str | Path, metric: str, num_bootstraps: int) -> Difference:
@@ -259,9 +238,11 @@ def compare(first: str | Path, second: str | Path, metric: str, num_bootstraps: 
     Raises:
         UserError: the two do not hold the same test units.
     """
-    (units, one), (others, two) = read_predictions(first), read_predictions(second)
-    if units.ids != others.ids:
-        odd = set(units.ids) ^ set(others.ids)
+    one, two = read_predictions(first), read_predictions(second)
+    if one.ids != two.ids:
+        odd = set(one.ids) ^ set(two.ids)
         raise UserError(f"{second}: found other test items than in {first} ({len(odd)} differ); compare one task only")
-    ours, theirs = ([scores_of(units, out)[metric] for out in outputs] for outputs in (one, two))
-    return paired_bootstrap(ours, theirs, units.groups, num_bootstraps, BOOTSTRAP_SEED)
+    ours, theirs = (
+        [scores_of(units_of_predictions(kept), outputs)[metric] for outputs in kept.outputs] for kept in (one, two)
+    )
+    return paired_bootstrap(ours, theirs, one.groups, num_bootstraps, BOOTSTRAP_SEED)

@@ -1,28 +1,27 @@
 """Tables, figures and the page.
 
-Only text comes in (CSV, JSON) and only text goes out (CSV, HTML with inline SVG); no plotting library is needed.
+The scores of probes become tables; what a run left becomes one HTML page with inline SVG. Files are read and written by
+:mod:`musicssl.artefacts`, words that people read live in ``templates/``.
 """
 
-from .material import Material, read_benchmarks, read_curves, read_labels, read_studies, read_tasks
+from .cells import StudyTable
+from .material import Material, read_by_folder, read_curves, read_labels, read_lists, read_studies
 from .page import render
 from .paper import average_score, paper_value
-from .tables import SUMMARY_COLUMNS, TABLE_COLUMNS, branch_rows, read_csv, read_metrics, study_rows, write_csv
+from .tables import branch_rows, read_cells, study_rows
 
 __all__ = [
-    "SUMMARY_COLUMNS",
-    "TABLE_COLUMNS",
     "Material",
+    "StudyTable",
     "average_score",
     "branch_rows",
     "paper_value",
-    "read_benchmarks",
-    "read_csv",
+    "read_by_folder",
+    "read_cells",
     "read_curves",
     "read_labels",
-    "read_metrics",
+    "read_lists",
     "read_studies",
-    "read_tasks",
     "render",
     "study_rows",
-    "write_csv",
 ]

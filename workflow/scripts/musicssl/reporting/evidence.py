@@ -1,12 +1,12 @@
-"""What happened inside: learning curves, layer weights, clusters."""
+"""What the page shows of the inside: learning curves, layer weights, clusters."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-from .markup import Child, Markup, figure, grid, join, table, tag
-from .svg import Point, Series, heat_map, legend, line_chart, short
+from ..artefacts.scores import Scores
+from .svg import Chart, Point, Series, heat_map, line_chart
 
 Rows = Sequence[Mapping[str, Any]]
 
@@ -45,40 +45,74 @@ CHARTS = (
     ("Standard deviation (0 = collapse)", SPREAD, True),
     ("Agreement of clips' targets (1 = collapse)", AGREEMENT, True),
 )
-LAYER_KEY = (
-    "Softmax weights of the probe in percent, mean over seeds. State 0 is what enters the transformer, the last state "
-    "is what leaves it. Equal weights mean that the probe, which starts there, found no reason to prefer any."
+LAST_VALUES = (
+    "loss",
+    "masked_accuracy",
+    "explained_variance",
+    "masked_fraction",
+    "mask_run",
+    "grad_norm",
+    "cnn_std",
 )
-QUALITY_KEY = (
-    "Times 100, over the frames at whose centre exactly one value is annotated. Purity: share of frames that carry the "
-    "most frequent annotation of their cluster; NMI: normalised mutual information. In brackets the same labels dealt "
-    "to the frames at random: more clusters alone raise both."
-)
-LAST_VALUES = {
-    "loss": "Loss",
-    "masked_accuracy": "Accuracy",
-    "explained_variance": "Explained variance",
-    "masked_fraction": "Masked fraction",
-    "mask_run": "Mask run, frames",
-    "grad_norm": "Gradient norm",
-    "cnn_std": "CNN std",
-}
 
 
-def curves_part(curves: Mapping[str, Rows]) -> Markup:
-    """Return the learning curves of every trained model, and their last values as a table."""
-    parts: list[Child] = []
-    for model, rows in curves.items():
-        parts += [tag("h3", model), grid(charts(model, rows))]
-    return join([last_values(curves) if curves else None, *parts])
+class LastRow(NamedTuple):
+    """The last values that a model logged on one split; None where it does not log one."""
+
+    model: str
+    split: str
+    update: int
+    values: dict[str, float | None]
 
 
-def charts(model: str, rows: Rows) -> Iterator[Markup]:
-    """Yield the charts whose values a model logged."""
+class Training(NamedTuple):
+    """The learning curves of every trained model."""
+
+    last: list[LastRow]
+    charts: list[tuple[str, list[Chart]]]
+
+
+class Clusters(NamedTuple):
+    """How the clusters of one label set are used and how k-means converged."""
+
+    name: str
+    num_clusters: int
+    num_used: int
+    perplexity: float
+    largest_share: float
+    num_iterations: int
+    inertia: float
+    charts: list[Chart]
+
+
+class Quality(NamedTuple):
+    """What the labels of one set know about one kind of annotation; shares and scores on the scale 0 to 1."""
+
+    annotation: str
+    labels: str
+    classes: int
+    frames: float
+    majority: float
+    purity: float
+    purity_chance: float
+    nmi: float
+    nmi_chance: float
+
+
+def training_view(curves: Mapping[str, Rows]) -> Training:
+    """Return the learning curves of every trained model, and their last values."""
+    return Training(last_rows(curves), [(model, charts(model, rows)) for model, rows in curves.items()])
+
+
+def charts(model: str, rows: Rows) -> list[Chart]:
+    """Return the charts whose values a model logged."""
+    found = []
     for title, lines, zero in CHARTS:
         series = [Series(line.label, points(rows, line.split, line.key), line.style) for line in lines]
-        if any(one.points for one in series):
-            yield figure(title, line_chart(f"{model}: {title}", series, "updates", zero), legend(series))
+        series = [one for one in series if one.points]
+        if series:
+            found.append(Chart(title, line_chart(f"{model}: {title}", series, "updates", zero), series))
+    return found
 
 
 def points(rows: Rows, split: str, key: str) -> list[Point]:
@@ -86,81 +120,63 @@ def points(rows: Rows, split: str, key: str) -> list[Point]:
     return [(row["update"], row[key]) for row in rows if row["split"] == split and row.get(key) is not None]
 
 
-def last_values(curves: Mapping[str, Rows]) -> Markup:
+def last_rows(curves: Mapping[str, Rows]) -> list[LastRow]:
     """Return the last logged training and validation values of every model."""
-    body = []
+    found = []
     for model, rows in curves.items():
-        for split, name in (("train", "train"), ("valid", "validation")):
-            last = [row for row in rows if row["split"] == split][-1:]
-            for row in last:
-                values = (short(row[key]) if row.get(key) is not None else "–" for key in LAST_VALUES)
-                body.append([model, name, f"{row['update']:,}", *values])
-    return table(["Model", "Split", "Updates", *LAST_VALUES.values()], body)
+        for split in ("train", "valid"):
+            for row in [row for row in rows if row["split"] == split][-1:]:
+                found.append(LastRow(model, split, row["update"], {key: row.get(key) for key in LAST_VALUES}))
+    return found
 
 
-def layers_part(metrics: Rows) -> Markup:
-    """Return, for every encoder, the weight each probe gave to each of its states."""
-    figures = grid(layer_figures(metrics))
-    return join([tag("p", LAYER_KEY, class_="note") if figures else None, figures])
-
-
-def layer_figures(metrics: Rows) -> Iterator[Markup]:
-    """Yield one heat map a model; floors with a single state have nothing to weigh."""
+def layers_view(scores: Sequence[Scores]) -> list[Chart]:
+    """Return one heat map a model, the weight each probe gave to each state; floors have one state and none."""
     by_model: dict[str, dict[str, list[float]]] = {}
-    for one in metrics:
-        seeds = one["layer_weights"]
+    for one in scores:
+        seeds = one.layer_weights
         if seeds and len(seeds[0]) > 1:
             mean = [sum(weights) / len(seeds) for weights in zip(*seeds, strict=True)]
-            by_model.setdefault(one["model"], {})[one["task"]] = mean
+            by_model.setdefault(one.model, {})[one.task] = mean
+    found = []
     for model, tasks in by_model.items():
         columns = [str(i) for i in range(max(map(len, tasks.values())))]
-        drawn = heat_map(f"{model}: layer weights in percent", list(tasks), columns, list(tasks.values()))
-        yield figure(tag("strong", model), drawn)
+        title = f"{model}: layer weights in percent"
+        found.append(Chart(model, heat_map(title, list(tasks), columns, list(tasks.values()))))
+    return found
 
 
-def clusters_part(kmeans: Mapping[str, Mapping[str, Any]], quality: Mapping[str, Mapping[str, Any]]) -> Markup:
-    """Return how well the clusters of every label set are used, what they know, and how k-means converged."""
-    rows, parts = [], []
+def clusters_view(kmeans: Mapping[str, Mapping[str, Any]]) -> list[Clusters]:
+    """Return how well the clusters of every label set are used, and how k-means converged."""
+    found = []
     for name, fit in kmeans.items():
         sizes, inertia = fit["histogram"], fit["inertia"]
-        largest = f"{100 * max(sizes) / max(sum(sizes), 1):.2f} %"
-        used = [f"{len(sizes):,}", f"{fit['used_clusters']:,}", f"{fit['perplexity']:,.1f}", largest]
-        rows.append([name, *used, f"{len(inertia):,}", short(inertia[-1])])
-        parts += [tag("h3", name), grid(cluster_figures(name, fit))]
-    if not rows:
-        return Markup()
-    head = ["Labels", "Clusters", "Used", "Perplexity", "Largest share", "Iterations", "Inertia"]
-    return join([table(head, rows), quality_part(quality), *parts])
+        share = max(sizes) / max(sum(sizes), 1)
+        used, perplexity = fit["used_clusters"], fit["perplexity"]
+        drawn = cluster_charts(name, fit)
+        found.append(Clusters(name, len(sizes), used, perplexity, share, len(inertia), inertia[-1], drawn))
+    return found
 
 
-def quality_part(quality: Mapping[str, Mapping[str, Any]]) -> Markup:
-    """Return purity and mutual information of every label set with every kind of annotation, chance in brackets."""
-    rows = [
-        [
-            kind,
-            name,
-            f"{one['classes']:,}",
-            f"{100 * one['frames']:.0f} %",
-            f"{100 * one['majority']:.1f}",
-            f"{100 * one['purity']:.1f} ({100 * one['purity_chance']:.1f})",
-            f"{100 * one['nmi']:.1f} ({100 * one['nmi_chance']:.1f})",
-        ]
+def quality_view(quality: Mapping[str, Mapping[str, Any]]) -> list[Quality]:
+    """Return purity and mutual information of every label set with every kind of annotation."""
+    keys = Quality._fields[2:]
+    return sorted(
+        Quality(kind, name, *(one[key] for key in keys))
         for name, found in quality.items()
         for kind, one in found["annotations"].items()
-    ]
-    if not rows:
-        return Markup()
-    head = ["Annotation", "Labels", "Classes", "Frames", "Most frequent class", "Purity (chance)", "NMI (chance)"]
-    return join([tag("h3", "What the labels know"), tag("p", QUALITY_KEY, class_="note"), table(head, sorted(rows))])
+    )
 
 
-def cluster_figures(name: str, fit: Mapping[str, Any]) -> Iterator[Markup]:
-    """Yield the inertia by iteration and the cluster sizes, largest first."""
+def cluster_charts(name: str, fit: Mapping[str, Any]) -> list[Chart]:
+    """Return the inertia by iteration and the cluster sizes, largest first."""
     inertia = [Series("inertia", list(enumerate(fit["inertia"], 1)))]
-    yield figure("Inertia", line_chart(f"{name}: inertia", inertia, "iterations"))
     total = max(sum(fit["histogram"]), 1)
     shares = [100 * size / total for size in sorted(fit["histogram"], reverse=True)]
-    sizes = [Series("share", list(enumerate(shares, 1)), area=True)]
+    sizes = Series("share", list(enumerate(shares, 1)), area=True)
     equal = Series("equal shares", [(1, 100 / len(shares)), (len(shares), 100 / len(shares))], "reference")
-    chart = line_chart(f"{name}: cluster sizes", [*sizes, equal], "clusters by size", zero=True)
-    yield figure("Frames per cluster, percent", chart, legend([equal]))
+    chart = line_chart(f"{name}: cluster sizes", [sizes, equal], "clusters by size", zero=True)
+    return [
+        Chart("Inertia", line_chart(f"{name}: inertia", inertia, "iterations")),
+        Chart("Frames per cluster, percent", chart, [equal]),
+    ]

@@ -3,24 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
+from ..artefacts.table import StudyRow
 from ..config.recipes import training_of
-from .markup import Child, Markup, figure, grid, join, tag
-from .studies import METRIC_NAMES, Column, StudyTable, gain_of
-from .svg import Series, legend, line_chart
-from .tables import OVER_TWIN
+from .cells import Column, StudyTable
+from .svg import Chart, Series, line_chart
 
 LEAST = 3  # trained models of one kind that make a curve
 NAMES = {"hubert": "MusicHuBERT", "data2vec": "Music2Vec"}
-KEY = (
-    "Each line is an encoder after ever more updates; 0 is the untrained twin. A dot: better than the twin, the paired "
-    "95 % interval lies above 0. Pre-training is worth something on a task where dots stand above the dashed lines."
-)
 
 
-def growth_part(table: StudyTable, recipes: Sequence[Mapping[str, Any]]) -> Markup | None:
-    """Return a chart for each metric of a study, or nothing where fewer than three models of a kind make a curve.
+class Growth(NamedTuple):
+    """One chart for each metric of a study."""
+
+    charts: list[Chart]
+
+
+def growth_view(table: StudyTable, recipes: Sequence[dict[str, Any]]) -> Growth | None:
+    """Return a chart for each metric of a study, or None where fewer than three models of a kind make a curve.
 
     Args:
         table: of the study.
@@ -34,30 +35,31 @@ def growth_part(table: StudyTable, recipes: Sequence[Mapping[str, Any]]) -> Mark
     if not curves:
         return None
     most = max(updates for models in curves.values() for updates, _ in models)
-    charts: list[Child] = []
+    charts = []
     for column in table.columns:
         series = [*lines(table, column, curves), *floors(table, column, most)]
-        name = f"{column.task}, {METRIC_NAMES.get(column.metric, column.metric)}"
+        name = f"{column.task}, {column.label}"
         if series:
-            charts.append(figure(name, join([line_chart(name, series, "updates"), legend(series)])))
-    return join([tag("p", KEY, class_="note"), grid(charts)])
+            charts.append(Chart(name, line_chart(name, series, "updates"), series))
+    return Growth(charts)
 
 
 def ordered(table: StudyTable, entries: Mapping[str, Any], kind: str) -> list[tuple[int, str]]:
-    """Return (updates, model) of a kind's models and untrained twin in the table, fewest updates first."""
+    """Return (updates, model) of a kind's models and untrained baseline in the table, fewest updates first."""
     names = [name for name in (*table.models, *table.floor_models) if entries.get(name, {}).get("kind") == kind]
     return sorted((entries[name]["updates"], name) for name in names)
 
 
 def lines(table: StudyTable, column: Column, curves: Mapping[str, Sequence[tuple[int, str]]]) -> list[Series]:
-    """Return the curve of each kind on one metric."""
+    """Return the curve of each kind on one metric, times 100; dots are better than the untrained baseline."""
     found = []
     for kind, style in zip(NAMES, ("first", "second")):
         points, dots = [], []
         for updates, model in curves.get(kind, ()):
-            if row := table.ran(model, column):
-                points.append((float(updates), float(row["mean"])))
-                gain = gain_of(table, model, column, OVER_TWIN)
+            mean = table.mean(model, column)
+            if mean is not None:
+                points.append((float(updates), 100 * mean))
+                gain = table.gain(model, column, StudyRow.over_untrained)
                 dots += points[-1:] if gain and gain.low > 0 else []
         if points:
             found.append(Series(NAMES[kind], points, style, dots=dots))
@@ -65,9 +67,9 @@ def lines(table: StudyTable, column: Column, curves: Mapping[str, Sequence[tuple
 
 
 def floors(table: StudyTable, column: Column, most: int) -> list[Series]:
-    """Return the scores that no encoder is needed for, as level lines."""
-    rows = [(name, table.ran(name, column)) for name in ("mfcc", "constant") if name in table.floor_models]
-    levels = [(name, float(row["mean"])) for name, row in rows if row]
+    """Return the scores that no encoder is needed for, as level lines, times 100."""
+    means = [(name, table.mean(name, column)) for name in ("mfcc", "constant") if name in table.floor_models]
+    levels = [(name, 100 * mean) for name, mean in means if mean is not None]
     return [
         Series(f"{name} ({level:.1f})", [(0.0, level), (float(most), level)], "reference") for name, level in levels
     ]

@@ -6,26 +6,24 @@ Every probe of a task resamples its test units with one seed, so the i-th values
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
+from ..artefacts.scores import Scores
 from ..probing.bootstrap import Difference, difference_of
 
 
-def paired_difference(ours: Mapping[str, Any], other: Mapping[str, Any], metric: str) -> Difference | None:
+def paired_difference(ours: Scores, other: Scores, metric: str) -> Difference | None:
     """Return how much better one probe is than another on a metric of one task.
 
     Args:
-        ours: ``metrics.json`` of the one.
+        ours: scores of the one.
         other: of the other.
         metric: its name.
 
     Returns:
         None where the two were not tested on the same units or with the same number of resamples.
     """
-    first, second = ours["metrics"][metric], other["metrics"].get(metric)
-    if second is None or ours["test_units"] != other["test_units"]:
+    first, second = ours.metrics[metric], other.metrics.get(metric)
+    if second is None or ours.test_units != other.test_units:
         return None
-    if len(first["bootstrap"]) != len(second["bootstrap"]):
+    if len(first.bootstrap) != len(second.bootstrap):
         return None
-    return difference_of(first["mean"] - second["mean"], first["bootstrap"], second["bootstrap"])
+    return difference_of(first.mean - second.mean, first.bootstrap, second.bootstrap)

@@ -8,12 +8,12 @@ below translate.
 
 from __future__ import annotations
 
-import csv
 import functools
 from collections.abc import Mapping
-from pathlib import Path
+from importlib import resources
 
-TABLES = Path(__file__).with_name("paper_tables.csv")
+from ..artefacts.table import parse_csv
+
 AVERAGE = ("average", "mean_of_9_tasks")
 STATE_OF_THE_ART = "state-of-the-art"
 
@@ -69,11 +69,11 @@ AVERAGED_TASKS = (
 @functools.cache
 def printed() -> dict[tuple[int, str, str, str], float]:
     """Return every printed number by (table, row, task, metric), named as in the file."""
-    with TABLES.open(encoding="utf-8", newline="") as stream:
-        return {
-            (int(row["table"]), row["model"], row["task"], row["metric"]): float(row["value"])
-            for row in csv.DictReader(stream)
-        }
+    text = resources.files(__package__).joinpath("paper_tables.csv").read_text(encoding="utf-8")
+    _, *lines = parse_csv(text)
+    return {
+        (int(table), model, task, metric): float(value) for table, model, task, metric, value, _best, _cited in lines
+    }
 
 
 def paper_value(model: str, task: str, metric: str, table: int = 0) -> float | None:

@@ -1,16 +1,17 @@
-"""Inline SVG figures: line chart, heat map and interval plot.
+"""Inline SVG figures: line chart, heat map and interval plot, escaped by construction.
 
-Colours, strokes and fonts are classes of ``style.css``, so that one drawing serves light, dark and paper. Coordinates
+Colors, strokes and fonts are classes of ``style.css``, so that one drawing serves light, dark and paper. Coordinates
 are pixels of the view box and have two decimals: equal data gives equal bytes.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
-from .markup import Markup, join, number, tag
+from markupsafe import Markup
 
 Point = tuple[float, float]
 CHAR = 6.1  # width of a character of the figures' 10.5 px text, in px, on the safe side
@@ -25,6 +26,14 @@ class Series:
     style: str = "first"
     area: bool = False
     dots: Sequence[Point] = ()
+
+
+class Chart(NamedTuple):
+    """A drawing under its caption; ``legend`` names the lines, if it needs to."""
+
+    caption: str
+    drawing: Markup
+    legend: Sequence[Series] = ()
 
 
 @dataclass(frozen=True)
@@ -76,26 +85,55 @@ def short(value: float) -> str:
     return f"{0.0 if abs(value) < 1e-12 else value:.3g}"
 
 
+def number(value: float) -> str:
+    """Return a coordinate with at most two decimals."""
+    text = f"{value:.2f}".rstrip("0").rstrip(".")
+    return "0" if text == "-0" else text
+
+
+def element(name: str, /, *children: Markup | str | None, **attributes: str | float | None) -> Markup:
+    """Return one element of a drawing.
+
+    Args:
+        name: of the element.
+        children: text (escaped), markup (kept) or None (left out).
+        attributes: ``class_`` means class, inner underscores mean hyphens, numbers get two decimals, None is left out.
+    """
+    written = Markup("")
+    for key, value in attributes.items():
+        if value is not None:
+            shown = value if isinstance(value, str) else number(value)
+            written += Markup(' {}="{}"').format(key.rstrip("_").replace("_", "-"), shown)
+    return Markup("<{0}{1}>{2}</{0}>").format(name, written, joined(children))
+
+
+def joined(children: Iterable[Markup | str | None]) -> Markup:
+    """Return the children one after another, text escaped."""
+    return Markup("").join(child for child in children if child is not None)
+
+
 def drawing(width: float, height: float, title: str, *children: Markup | None) -> Markup:
     """Return an SVG element that scales to the width it is given."""
     view = f"0 0 {number(width)} {number(height)}"
-    return tag("svg", tag("title", title), *children, viewBox=view, role="img", style=f"max-width:{number(width)}px")
+    return element(
+        "svg", element("title", title), *children, viewBox=view, role="img", style=f"max-width:{number(width)}px"
+    )
 
 
 def text(x: float, y: float, words: str, anchor: str = "start", style: str | None = None) -> Markup:
-    """Return a line of text whose baseline starts, centres or ends at (x, y)."""
-    return tag("text", words, x=float(x), y=float(y), text_anchor=anchor, class_=style)
+    """Return a line of text whose baseline starts, is centered or ends at (x, y)."""
+    return element("text", words, x=float(x), y=float(y), text_anchor=anchor, class_=style)
 
 
 def line(x1: float, y1: float, x2: float, y2: float, style: str) -> Markup:
     """Return a straight stroke."""
-    return tag("line", x1=float(x1), y1=float(y1), x2=float(x2), y2=float(y2), class_=style)
+    return element("line", x1=float(x1), y1=float(y1), x2=float(x2), y2=float(y2), class_=style)
 
 
 def path(points: Sequence[Point], style: str, closed: bool = False) -> Markup:
     """Return a polyline."""
     steps = "L".join(f"{number(x)} {number(y)}" for x, y in points)
-    return tag("path", d=f"M{steps}{'Z' if closed else ''}", class_=style)
+    return element("path", d=f"M{steps}{'Z' if closed else ''}", class_=style)
 
 
 def thin(points: Sequence[Point], most: int = 240) -> list[Point]:
@@ -135,14 +173,8 @@ def line_chart(title: str, series: Sequence[Series], x_label: str, zero: bool = 
         elif len(drawn) > 1:
             marks.append(path(drawn, f"line {one.style}"))
         for x, y in one.dots or (points if len(points) == 1 and not one.area else ()):
-            marks.append(tag("circle", cx=across(x), cy=up(y), r=3, class_=f"dot {one.style}"))
+            marks.append(element("circle", cx=across(x), cy=up(y), r=3, class_=f"dot {one.style}"))
     return drawing(width, height, title, *marks)
-
-
-def legend(series: Sequence[Series]) -> Markup:
-    """Return the key of a chart: a swatch and a name for each line."""
-    keys = (tag("span", tag("i", class_=f"swatch {one.style}"), one.label) for one in series if one.points)
-    return tag("p", *keys, class_="legend")
 
 
 def heat_map(title: str, rows: Sequence[str], columns: Sequence[str], shares: Sequence[Sequence[float]]) -> Markup:
@@ -162,9 +194,9 @@ def heat_map(title: str, rows: Sequence[str], columns: Sequence[str], shares: Se
         marks.append(text(left - 6, y + 13, name, "end"))
         for j, share in enumerate(values):
             x, strength = left + cell * j, share / largest
-            tip = tag("title", f"{name}, state {columns[j]}: {100 * share:.1f} %")
+            tip = element("title", f"{name}, state {columns[j]}: {100 * share:.1f} %")
             size = {"width": cell - 1.5, "height": tall - 1.5}
-            marks.append(tag("rect", tip, x=x, y=y, **size, class_="heat", fill_opacity=0.06 + 0.94 * strength))
+            marks.append(element("rect", tip, x=x, y=y, **size, class_="heat", fill_opacity=0.06 + 0.94 * strength))
             ink = "cell strong" if strength > 0.65 else "cell"
             marks.append(text(x + cell / 2 - 0.75, y + 12.5, f"{100 * share:.0f}", "middle", ink))
     return drawing(left + cell * len(columns), 17 + tall * len(rows) + 2, title, *marks)
@@ -181,7 +213,9 @@ def interval_plot(title: str, rows: Sequence[Interval], floor: float | None) -> 
     marks += [text(across(x), bottom + 13, short(x), "middle") for x in across.ticks()]
     if floor is not None:
         size = {"width": across(floor) - left, "height": bottom - top}
-        marks.append(tag("rect", tag("title", f"best floor: {floor:.1f}"), x=left, y=top, **size, class_="below"))
+        marks.append(
+            element("rect", element("title", f"best floor: {floor:.1f}"), x=left, y=top, **size, class_="below")
+        )
         marks.append(line(across(floor), top, across(floor), bottom, "floorline"))
     marks.append(line(left, bottom, width - 8, bottom, "axis"))
     for i, row in enumerate(rows):
@@ -200,9 +234,9 @@ def interval_row(row: Interval, across: Scale, y: float) -> Markup:
         marks.append(path(diamond, "paper", closed=True))
     if row.mean is None:
         marks.append(text(across.start + 4, y + 3.5, "not run", "start", "faint") if row.paper is None else None)
-        return join(marks)
+        return joined(marks)
     if row.low is not None and row.high is not None:
         marks.append(line(across(row.low), y, across(row.high), y, f"whisker {row.style}"))
     paper = "" if row.paper is None else f", paper {row.paper:.1f}"
-    tip = tag("title", f"{row.label}: {row.mean:.2f}{paper}")
-    return join([*marks, tag("circle", tip, cx=across(row.mean), cy=y, r=3.6, class_=f"dot {row.style}")])
+    tip = element("title", f"{row.label}: {row.mean:.2f}{paper}")
+    return joined([*marks, element("circle", tip, cx=across(row.mean), cy=y, r=3.6, class_=f"dot {row.style}")])
