@@ -37,6 +37,13 @@ def deciding(cls: type, entry: Mapping[str, Any]) -> dict[str, Any]:
     return {f.name: entry[f.name] for f in fields(cls) if f.metadata.get("digest", True)}
 
 
+def in_order(value: Any, key: str = "") -> Any:
+    """Return nested mappings with sorted keys, since Snakemake compares recipes as text; parts stand in their order."""
+    if not isinstance(value, dict):
+        return value
+    return {name: in_order(value[name], name) for name in (value if key == "parts" else sorted(value))}
+
+
 def class_of(noun: str, entry: Mapping[str, Any]) -> type:
     """Return the recipe class of an entry."""
     by_noun = {
@@ -218,7 +225,7 @@ class Catalogue:
 
     def _make(self, noun: str, name: str, entry: dict[str, Any], decides: Any, inputs: dict[str, Recipe]) -> Recipe:
         known = versions(noun, str(entry.get("kind", "")))
-        entry = deciding(class_of(noun, entry), entry) if entry else {}
+        entry = in_order(deciding(class_of(noun, entry), entry)) if entry else {}
         digest = digest_of([noun, decides, known, {role: recipe["digest"] for role, recipe in inputs.items()}])
         return {"noun": noun, "name": name, "digest": digest, "entry": entry, "versions": known, "inputs": inputs}
 
