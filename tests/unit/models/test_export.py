@@ -255,9 +255,7 @@ def test_a_snapshot_is_exported_as_the_model_it_was(tmp_path):
     assert "| loss | 4.0 |" in text
     assert f"4 updates of the {make_hubert().updates} of" in text
     found.params.recipe["entry"]["updates"] = 5
-    with pytest.raises(
-        UserError, match=r"checkpoint.pt: keeps no encoder of update 5, .*cost of the whole tr"
-    ):
+    with pytest.raises(UserError, match=r"checkpoint.pt: keeps no encoder of update 5, .*cost of the whole tr"):
         export_model.main(found)
 
 

@@ -11,6 +11,7 @@ import pytest
 import render_report
 import tabulate_study
 from musicssl.artefacts import write_json, write_jsonl, write_text
+from musicssl.artefacts.header import Header
 from musicssl.artefacts.scores import Choice, Epoch, Metric, Scores, scores_path, write_scores
 
 EVIL = '<script>alert("x")</script>&\'.wav'
@@ -107,7 +108,7 @@ def write_inputs(root: Path) -> SimpleNamespace:
         write_text(path.with_name("skipped.csv"), f"item,reason,detail\nx,missing audio,{path.parent.name}\n")
     recipe = root / "audio/miniature/recipe.json"
     made_of = {"noun": "corpora", "name": "miniature", "digest": "0123456789", "entry": {"root": EVIL}, "inputs": {}}
-    write_json(recipe, made_of)
+    Header(made_of, {}, {}).write(recipe)
     write_text(root / "rulegraph.mmd", MERMAID)
     benchmark = {"s": 61.4, "h:m:s": "0:01:01", "max_rss": 512.0, "mean_load": "NA"}
     write_text(root / "benchmarks/probe/mfcc/gs-key.jsonl", json.dumps(benchmark) + "\n")
