@@ -137,3 +137,41 @@ def test_scripts_are_thin() -> None:
 @pytest.mark.parametrize("path", [p for p in ROOT.rglob("*.rst") if ".venv" not in p.parts], ids=lambda p: p.stem)
 def test_every_caption_is_used(path: Path) -> None:
     assert any(path.name in text for text in rules().values())
+
+
+FOREIGN = (
+    *("artefacts/", "datasets/", "models/released.py", "models/fairseq.py", "miniature/folder.py"),
+    *("signal/", "corpus/scan.py"),  # music
+    *("config/load.py", "config/sources.py", "config/versions.py"),  # the user's tables and weights, our own source
+    *("reporting/page.py", "reporting/paper.py"),  # the package's own templates and tables
+    *("runtime.py", "machine.py"),  # what the system says of the process
+)
+"""Where files may be opened: ours in artefacts, what others wrote where it is read."""
+OPENERS = {
+    "open", "read_text", "write_text", "read_bytes", "write_bytes", "load", "save", "savez", "memmap", "reader",
+    "writer", "DictReader", "DictWriter", "loads", "dump", "fromfile", "tofile", "read_csv", "to_csv",
+}  # fmt: skip
+MODULES = {"np", "numpy", "torch", "csv", "json", "pd", "yaml", "pickle", "path", "Path", "gzip", "io"}
+
+
+def opened(path: Path) -> list[str]:
+    """Return the calls of a file that open, parse or write files."""
+    found = []
+    for node in ast.walk(ast.parse(path.read_text())):
+        if not isinstance(node, ast.Call):
+            continue
+        called = node.func
+        if isinstance(called, ast.Name) and called.id == "open":
+            found.append(f"{node.lineno}: open")
+        if isinstance(called, ast.Attribute) and called.attr in OPENERS:
+            owner = ast.unparse(called.value)
+            if called.attr in ("open", "read_text", "write_text", "read_bytes", "write_bytes") or owner in MODULES:
+                found.append(f"{node.lineno}: {owner}.{called.attr}")
+    return found
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda p: str(p.relative_to(PACKAGE)))
+def test_nobody_else_opens_a_file_of_ours(path: Path) -> None:
+    where = path.relative_to(PACKAGE).as_posix()
+    if not where.startswith(FOREIGN):
+        assert opened(path) == [], where

@@ -10,9 +10,7 @@ if TYPE_CHECKING:
 
 
 def main(snakemake: Any) -> None:
-    import numpy as np
-
-    from musicssl.artefacts import RaggedShard
+    from musicssl.artefacts import RaggedShard, centroids
     from musicssl.targets.assign import write_labels
     from musicssl.targets.features import extractor, needs_gpu
     from musicssl.targets.kmeans.executors import open_executor
@@ -24,17 +22,12 @@ def main(snakemake: Any) -> None:
     runtime.use_threads(snakemake.threads)
     encoder = snakemake.input.get("encoder")  # every file of the folder, or none
     source = extractor(features, Path(encoder[0]).parent if encoder else None)
-    centroids = np.load(str(snakemake.input.centroids))
-    if centroids.shape[1] != source.width:
-        raise runtime.UserError(
-            f"{snakemake.input.centroids}: centroids of width {centroids.shape[1]}, but {features['name']} vectors "
-            f"have {source.width}; delete the centroids and rerun"
-        )
+    found = centroids.read(snakemake.input.centroids, source.width).values
     attrs = {"frame_rate_hz": features["entry"]["frame_rate_hz"], "splits": audio.attrs["splits"]}
     with open_executor("threads", snakemake.threads) as executor:
         clips = source.clips(audio, range(len(audio)))
         index = index_here() if needs_gpu(features["entry"]) else None  # others reserve no GPU
-        write_labels(clips, centroids, str(snakemake.output.labels), recipe["digest"], executor, index, **attrs)
+        write_labels(clips, found, str(snakemake.output.labels), recipe["digest"], executor, index, **attrs)
 
 
 if __name__ == "__main__":

@@ -14,8 +14,8 @@ DECIDED_BY: dict[str, tuple[str, ...]] = {  # noun, or noun/kind, to the files w
     "corpora": ("corpus/scan.py", "corpus/crop.py", "signal/decode.py"),
     "features/mfcc": ("signal/mfcc.py", "targets/features.py"),
     "features/chroma": ("signal/harmonic.py", "targets/features.py"),
-    "features/cqt": ("signal/harmonic.py", "targets/features.py"),
-    "features/combined": ("signal/harmonic.py", "targets/features.py"),
+    "features/cqt": ("signal/constant_q.py", "targets/features.py"),
+    "features/combined": ("signal/mfcc.py", "signal/harmonic.py", "signal/constant_q.py", "targets/features.py"),
     "features/layer": ("models/encoders.py", "targets/features.py"),
     "labels": ("targets/kmeans/lloyd.py", "targets/assign.py"),
     "models/hubert": ("training/trainer.py",),
@@ -36,7 +36,7 @@ def version(file: str) -> int:
     Raises:
         AssertionError: the file has no such line, or several.
     """
-    found = re.findall(r"^VERSION = (\d+)$", (PACKAGE / file).read_text(encoding="utf-8"), re.MULTILINE)
+    found = re.findall(r"^VERSION = (\d+)(?:  #.*)?$", (PACKAGE / file).read_text(encoding="utf-8"), re.MULTILINE)
     assert len(found) == 1, f"{file}: found {len(found)} lines VERSION = n, expected one"
     return int(found[0])
 

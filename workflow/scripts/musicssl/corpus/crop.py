@@ -15,7 +15,7 @@ from typing import IO
 import numpy as np
 import numpy.typing as npt
 
-from ..artefacts import RaggedWriter
+from ..artefacts import clips
 from ..config.recipes import Corpus
 from ..geometry import to_int16
 from ..runtime import progress
@@ -39,7 +39,7 @@ def crop_shard(files: Sequence[AudioFile], recipe: Corpus, digest: str, out: str
     splits: list[str] = []
     quarantine: list[Rejected] = []
     attrs = {"sample_rate_hz": recipe.sample_rate_hz, "splits": splits, "quarantine": quarantine}
-    with RaggedWriter(out, np.int16, (), digest, **attrs) as writer:
+    with clips.write(out, digest, **attrs) as writer:
         for file in progress(files, len(files), "files"):
             try:
                 with tempfile.SpooledTemporaryFile(SPOOL_BYTES, dir=str(Path(out).parent)) as spool:

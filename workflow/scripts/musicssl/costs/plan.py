@@ -9,12 +9,12 @@ used; memory is one job's, on the host or, where there is one, on the GPU.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ..artefacts.store import read_jsonl, read_object
 from ..config import recipes
 from ..config.catalogue import Catalogue
 from ..config.inherit import ConfigError
@@ -235,7 +235,7 @@ def corpus_hours(catalogue: Catalogue, results: Path, told: float | None) -> dic
     found = {}
     for name in catalogue.names("corpora"):
         manifest = results / "audio" / name / "manifest.json"
-        counted = json.loads(manifest.read_text())["hours"] if manifest.exists() else 0.0
+        counted = read_object(manifest)["hours"] if manifest.exists() else 0.0
         found[name] = told or counted or catalogue.entry("corpora", name)["hours"]
         if not found[name]:
             raise ConfigError([f"corpora.{name}.hours: missing; give --hours, or the expected hours in the entry"])
@@ -246,7 +246,7 @@ def measured(records: Path, stage: Stage) -> tuple[int, float, float]:
     """Return number of jobs, hours and largest memory (GB) of a stage's benchmark records; zeros without any."""
     names = stage.name.replace(" on ", "/")
     files = [*records.glob(f"{stage.rule}/{names}.jsonl"), *records.glob(f"{stage.rule}/{names}/*.jsonl")]
-    jobs = [json.loads(path.read_text().splitlines()[-1]) for path in sorted(files) if path.stat().st_size]
+    jobs = [read_jsonl(path)[-1] for path in sorted(files) if path.stat().st_size]
     memory = [job["max_rss"] / 1000 for job in jobs if isinstance(job["max_rss"], int | float)]
     return len(jobs), sum(job["s"] for job in jobs) / 3600, max(memory, default=0.0)
 

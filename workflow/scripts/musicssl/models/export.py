@@ -7,9 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 import shutil
-import tempfile
 from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
@@ -19,7 +17,7 @@ import torch
 from safetensors import SafetensorError
 from transformers import PreTrainedConfig, PreTrainedModel
 
-from ..artefacts import read_json, write_json, write_text
+from ..artefacts import encoder as folders
 from ..artefacts.run import read_checkpoint
 from ..config.recipes import Data2vec, Hubert, Released, Untrained
 from ..geometry import CONV_KERNELS, CONV_STRIDES, SAMPLE_RATE_HZ
@@ -27,7 +25,6 @@ from ..runtime import UserError
 from .encoders import CLASSES, Encoder, empty_encoder
 from .objective import Objective
 
-FILES = ("model.safetensors", "preprocessor_config.json", "README.md", "config.json")
 PARADIGMS = {"hubert": "hubert", "data2vec-audio": "data2vec"}
 CARD = """---
 license: other
@@ -91,23 +88,9 @@ def export_encoder(
     """
     encoder = model if isinstance(model, PreTrainedModel) else model.encoder
     out_dir = Path(out_dir)
-    with _on_disk(encoder, out_dir), _beside(out_dir) as part:
+    settings, text = preprocessor(encoder, recipe.normalize), model_card(encoder, recipe, card)
+    with _on_disk(encoder, out_dir), folders.write(out_dir, settings, text) as part:
         encoder.save_pretrained(part)
-        write_json(part / "preprocessor_config.json", preprocessor(encoder, recipe.normalize))
-        write_text(part / "README.md", model_card(encoder, recipe, card))
-        for name in FILES:
-            with open(part / name, "rb") as stream:
-                os.fsync(stream.fileno())
-        for name in FILES:
-            os.replace(part / name, out_dir / name)
-
-
-@contextlib.contextmanager
-def _beside(out_dir: Path) -> Iterator[Path]:
-    """Make a folder; yield a temporary one on the same disk."""
-    out_dir.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=out_dir.parent, prefix=f".{out_dir.name}.") as temporary:
-        yield Path(temporary)
 
 
 @contextlib.contextmanager
@@ -195,12 +178,11 @@ def load_encoder(folder: str | Path) -> Encoder:
     Raises:
         UserError: the folder holds no encoder of ours.
     """
-    path = Path(folder) / "config.json"
-    if not path.exists():
-        raise UserError(f"{path}: missing, expected an exported encoder; run the workflow to export it")
-    found = read_json(path).get("model_type")
+    found = folders.read(folder).config.get("model_type")
     if found not in PARADIGMS:
-        raise UserError(f"{path}: model_type {found!r}, expected one of {', '.join(PARADIGMS)}; export it again")
+        raise UserError(
+            f"{folder}/config.json: model_type {found!r}, expected one of {', '.join(PARADIGMS)}; export it again"
+        )
     return open_pretrained(str(folder), PARADIGMS[found])
 
 

@@ -13,6 +13,8 @@ from torch import Tensor, nn
 
 from ..geometry import RECEPTIVE_FIELD, SAMPLE_RATE_HZ, num_frames
 
+VERSION = 2  # 1 was librosa's
+
 
 class ConstantQ(nn.Module):
     """Log-compressed amplitudes of Hann-windowed tones, Q periods long for each bin.

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ..artefacts import RaggedWriter
+from ..artefacts import labels as stored_labels
 from .kmeans.blocks import BLOCK_ROWS, TILE_ROWS, Array
 from .kmeans.executors import Executor
 from .kmeans.nearest import NewIndex, searcher
@@ -58,9 +58,9 @@ def write_labels(
             yield np.concatenate(held)
 
     num_clusters = len(centroids)
-    dtype = np.dtype(np.uint16 if num_clusters <= 1 << 16 else np.uint32)
+    dtype = stored_labels.dtype_of(num_clusters)
     labels = np.concatenate([np.empty(0, dtype), *executor.map(label_rows, runs(), centroids, dtype, new_index)])
-    with RaggedWriter(out_path, dtype, (), digest, num_clusters=num_clusters, **attrs) as writer:
+    with stored_labels.write(out_path, num_clusters, digest, **attrs) as writer:
         stops = np.cumsum(lengths, dtype=np.int64)
         for name, length, stop in zip(names, lengths, stops, strict=True):
             writer.append(name, labels[stop - length : stop])

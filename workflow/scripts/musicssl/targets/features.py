@@ -20,7 +20,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ..artefacts import RaggedShard, RaggedWriter, read_json
+from ..artefacts import RaggedShard
+from ..artefacts import vectors as stored_vectors
+from ..artefacts.encoder import read as read_encoder
 from ..config.recipes import FEATURES, ChromaFeatures, CombinedFeatures, CqtFeatures, LayerFeatures, MfccFeatures, build
 from ..geometry import MFCC_HOP, RECEPTIVE_FIELD, SAMPLE_RATE_HZ, standardize, to_float32
 from ..runtime import UserError, device, progress
@@ -125,7 +127,12 @@ def layer_vectors(
 
     where = device()
     encoder = load_encoder(encoder_dir).to(where).eval()
-    normalize = read_json(encoder_dir / "preprocessor_config.json")["do_normalize"]
+    normalize = read_encoder(encoder_dir).preprocessor["do_normalize"]
+    if entry.layer > (layers := encoder.config.num_hidden_layers):
+        raise UserError(
+            f"{encoder_dir}: the encoder has {layers} layers, expected at least {entry.layer}, which features ask for; "
+            "lower `layer` of the features entry"
+        )
     logger.info("layer %d of %s on %s, clip standardization: %s", entry.layer, encoder_dir, where, normalize)
 
     def forward(wave: Wave) -> Array:
@@ -137,7 +144,7 @@ def layer_vectors(
 
 
 def in_batches(audio: RaggedShard, chosen: Sequence[int], forward: Callable[[Wave], Array]) -> Iterator[Array]:
-    """Yield ``forward`` of each chosen clip, giving it neighbours of equal length (B, S) together, in [-1, 1)."""
+    """Yield ``forward`` of each chosen clip, giving it neighbors of equal length (B, S) together, in [-1, 1)."""
     for length, run in groupby(chosen, key=audio.lengths().__getitem__):
         clips = list(run)
         size = max(1, BATCH_SAMPLES // int(length))
@@ -171,9 +178,7 @@ def extract_shard(
     source = extractor(recipe, encoder_dir)
     chosen = draw_clips(audio, entry["sample_fraction"], entry["sample_seed"])
     logger.info("%d of %d clips drawn", len(chosen), len(audio))
-    with RaggedWriter(
-        out, source.dtype, (source.width,), recipe["digest"], frame_rate_hz=entry["frame_rate_hz"]
-    ) as writer:
+    with stored_vectors.write(out, source.dtype, source.width, recipe["digest"], entry["frame_rate_hz"]) as writer:
         for name, values in source.clips(audio, chosen):
             writer.append(name, values)
 

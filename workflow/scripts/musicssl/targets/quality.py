@@ -8,23 +8,20 @@ stands beside the value it has when the same labels are dealt to the frames at r
 
 from __future__ import annotations
 
-import csv
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
 from ..artefacts import RaggedShard
+from ..datasets.annotations import Intervals, read_annotations
 from ..geometry import FRAME_CENTER_S
-from ..runtime import UserError
 
-FIXED = ("file", "start_s", "end_s")
 LARGEST_MAJORITY = 0.99
 NONE, SEVERAL = -1, -2
 
 Classes = npt.NDArray[np.int64]
-Intervals = dict[str, list[tuple[float, float, int]]]
 
 
 def score_labels(
@@ -93,29 +90,6 @@ def classes_at(times_s: npt.NDArray[np.float64], intervals: Sequence[tuple[float
         here[(here != NONE) & (here != value)] = SEVERAL
         here[here == NONE] = value
     return classes
-
-
-def read_annotations(path: str | Path) -> Mapping[str, tuple[list[str], Intervals]]:
-    """Read a table of annotations: for each kind the names of its classes and the intervals of each file."""
-    with open(path, newline="", encoding="utf-8-sig") as stream:
-        reader = csv.DictReader(stream)
-        columns = reader.fieldnames or []
-        if missing := [name for name in FIXED if name not in columns]:
-            raise UserError(f"{path}: no column {missing[0]!r} among {', '.join(columns)}; expected {', '.join(FIXED)}")
-        numbers: dict[str, dict[str, int]] = {name: {} for name in columns if name not in FIXED}
-        intervals: dict[str, Intervals] = {name: {} for name in numbers}
-        for row in reader:
-            try:
-                start_s, end_s = float(row["start_s"]), float(row["end_s"])
-            except (TypeError, ValueError):
-                raise UserError(
-                    f"{path}, line {reader.line_num}: found {row['start_s']!r} to {row['end_s']!r}, expected seconds"
-                ) from None
-            for kind, number in numbers.items():
-                if row[kind]:
-                    value = number.setdefault(row[kind], len(number))
-                    intervals[kind].setdefault(row["file"], []).append((start_s, end_s, value))
-    return {kind: (list(number), intervals[kind]) for kind, number in numbers.items() if number}
 
 
 def contingency(

@@ -17,9 +17,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from ...artefacts import atomic, open_all, read_json, write_json, write_text
+from ...artefacts import open_all, read_json, write_json, write_text
+from ...artefacts.centroids import Centroids
+from ...artefacts.store import read_text
 from ...config.recipes import Labels, build
 from ...runtime import UserError, start_log
 from .executors import START_S, Cluster, open_executor
@@ -62,8 +62,7 @@ def fit_files(
             write_text(Path(scratch, STARTED), "")
         shards = open_all(features, recipe["inputs"]["features"]["digest"])
         found, facts = fit(shards, build(Labels, recipe["entry"]), executor, local, index_here())
-    with atomic(centroids) as part, open(part, "wb") as stream:
-        np.save(stream, found)
+    Centroids(found).write(centroids)
     write_json(report, {"labels": recipe["name"], "digest": recipe["digest"], **facts})
 
 
@@ -94,7 +93,7 @@ def fit_with_srun(num_tasks: int, num_threads: int, **job: Any) -> None:
         relay.join(MARGIN_S)
         complaint = Path(scratch, COMPLAINT)
         if complaint.exists():
-            raise UserError(complaint.read_text(encoding="utf-8"))
+            raise UserError(read_text(complaint))
         if not Path(scratch, STARTED).exists() and status is None:
             raise UserError(
                 f"fit_kmeans: the {num_tasks} ranks of srun did not find each other within {START_S + MARGIN_S:g} s; "
