@@ -157,8 +157,6 @@ def test_features_of_another_recipe(audio, recipe, tmp_path):
 def test_centroids_of_another_width(audio, recipe, tmp_path):
     _, _, (assign, _) = jobs(audio, recipe, tmp_path)
     np.save(tmp_path / "centroids.npy", np.zeros((9, 60), np.float32))
-    with pytest.raises(
-        UserError, match=r"centroids.npy: centroids of width 60, expected 39, that of the vectors; delete"
-    ):
+    with pytest.raises(UserError, match=r"centroids.npy: centroids of width 60, expected 39, that of the v"):
         assign_labels.main(assign)
     assert not (tmp_path / "000.npy").exists()

@@ -72,7 +72,7 @@ class RaggedWriter:
         array = np.ascontiguousarray(values, dtype=self.dtype)
         if array.shape[1:] != self.row_shape:
             raise ShardError(f"{self.path}: {name} has rows of shape {array.shape[1:]}, the shard has {self.row_shape}")
-        data = memoryview(array).cast("B") if array.size else b""
+        data = array.tobytes() if not array.size else array.data.cast("B")
         self._stream.write(data)
         self.crc = zlib.crc32(data, self.crc)
         self.ids.append(str(name))

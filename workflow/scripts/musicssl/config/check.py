@@ -121,8 +121,8 @@ def with_origin(values: dict[str, Any], name: str, table: Mapping[str, Any]) -> 
     trained = resolve(table, of)[0]
     if trained.get("kind") not in ("hubert", "data2vec"):
         raise ConfigError([f"{name}.of: {of} is of kind {trained.get('kind')!r}, expected hubert or data2vec"])
-    own = {key: trained[key] for key in ("architecture", "seed", "normalize") if key in trained}
-    return merge({**own, "paradigm": trained["kind"]}, values)
+    own: dict[str, Any] = {key: trained[key] for key in ("architecture", "seed", "normalize") if key in trained}
+    return merge(own | {"paradigm": trained["kind"]}, values)
 
 
 def table_of(config: Mapping[str, Any], noun: str) -> dict[str, Any]:

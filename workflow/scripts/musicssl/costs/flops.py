@@ -14,13 +14,26 @@ from ..geometry import CONV_KERNELS, CONV_STRIDES, SAMPLE_RATE_HZ, num_frames
 class Size(Protocol):
     """What :class:`musicssl.config.recipes.Architecture` says about an encoder's size."""
 
-    conv_width: int
-    hidden_size: int
-    num_layers: int
-    ffn_size: int
-    pos_conv_kernel: int
-    pos_conv_groups: int
-    pos_conv_depth: int
+    @property
+    def conv_width(self) -> int: ...
+
+    @property
+    def hidden_size(self) -> int: ...
+
+    @property
+    def num_layers(self) -> int: ...
+
+    @property
+    def ffn_size(self) -> int: ...
+
+    @property
+    def pos_conv_kernel(self) -> int: ...
+
+    @property
+    def pos_conv_groups(self) -> int: ...
+
+    @property
+    def pos_conv_depth(self) -> int: ...
 
 
 def front_end(arch: Size, crop_s: float) -> float:

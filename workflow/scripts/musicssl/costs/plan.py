@@ -175,7 +175,7 @@ class Planner:
             flops = front_end(size, corpus["clip_s"]) + context_network(size, corpus["clip_s"], features["layer"])
             held = 4 * num_parameters(size) / 1e9 + 120 * CNN_BYTES * 2 * size.conv_width / 512 / 1e9
             return size.hidden_size, 2, 0.0, flops, BASE_GB["torch"] + clip_gb + held
-        parts = [self.catalogue.entry("features", part) for part in features.get("parts", {})] or [features]
+        parts = [self.catalogue.entry("features", part) for part in features.get("parts", {})] or [dict(features)]
         seconds = sum(3600 / SPECTRAL_RATE[one["kind"]] * one["frame_rate_hz"] / 100 for one in parts)
         return sum(map(spectral_width, parts)), 4, seconds, 0.0, BASE_GB["torch"] + clip_gb
 
@@ -214,9 +214,8 @@ class Planner:
 
 def spectral_width(features: Mapping[str, Any]) -> int:
     """Return the width of MFCC, chroma or CQT."""
-    return {"mfcc": 3 * features.get("num_ceps", 0)}.get(features["kind"]) or features.get(
-        "num_chroma", features.get("num_bins")
-    )
+    widths = {"mfcc": 3 * features.get("num_ceps", 0), "chroma": features.get("num_chroma", 0)}
+    return int(widths.get(features["kind"], features.get("num_bins", 0)))
 
 
 def activation_bytes(entry: recipes.Pretraining) -> float:

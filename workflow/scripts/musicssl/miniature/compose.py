@@ -8,6 +8,7 @@ pitches are MIDI numbers; a key is (tonic 0-11 with C = 0, ``major`` or ``minor`
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -173,7 +174,7 @@ def steps(pattern: str, style: Style) -> list[tuple[int, str]]:
     return [(i, sign) for i, sign in enumerate(pattern[: 4 * style.beats_per_bar]) if sign != "."]
 
 
-def bass_line(style: Style, grid: Grid, harmony: list, tonic: int, rng: np.random.Generator) -> list[Note]:
+def bass_line(style: Style, grid: Grid, harmony: list[Any], tonic: int, rng: np.random.Generator) -> list[Note]:
     """Return chord tones in the second octave below middle C, by a pattern that repeats every bar."""
     if not style.bass:
         return []
@@ -190,7 +191,7 @@ def bass_line(style: Style, grid: Grid, harmony: list, tonic: int, rng: np.rando
     return notes
 
 
-def comping(style: Style, grid: Grid, harmony: list, tonic: int, rng: np.random.Generator) -> list[Note]:
+def comping(style: Style, grid: Grid, harmony: list[Any], tonic: int, rng: np.random.Generator) -> list[Note]:
     """Return chords around middle C, within one octave whatever the root, by a pattern that repeats every bar."""
     pattern = steps(style.comp[int(rng.integers(len(style.comp)))], style)
     low = int(rng.integers(49, 60))
@@ -205,7 +206,7 @@ def comping(style: Style, grid: Grid, harmony: list, tonic: int, rng: np.random.
     return notes
 
 
-def melody(style: Style, grid: Grid, harmony: list, tonic: int, mode: str, rng: np.random.Generator) -> list[Note]:
+def melody(style: Style, grid: Grid, harmony: list[Any], tonic: int, mode: str, rng: np.random.Generator) -> list[Note]:
     """Return a walk on the scale through two octaves, on chord tones where the beat falls."""
     tones_of_key = {(tonic + step) % 12 for step in SCALES[mode]}
     scale = [pitch for pitch in range(style.lead_low, style.lead_low + 24) if pitch % 12 in tones_of_key]

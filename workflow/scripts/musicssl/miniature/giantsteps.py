@@ -12,6 +12,7 @@ import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -114,7 +115,7 @@ def write_training(folder: Folder, rows: list[tuple[int, Row]], seed: int) -> No
     folder.text(f"{TRAIN_SET}/annotations/beatport_metadata.txt", tabbed(metadata))
 
 
-def tabbed(rows: list) -> str:
+def tabbed(rows: list[Any]) -> str:
     """Return rows as lines of fields between tabs, nothing quoted."""
     return "".join("\t".join(map(str, row)) + "\n" for row in rows)
 

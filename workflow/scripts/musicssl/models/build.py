@@ -33,4 +33,4 @@ def untrained_encoder(recipe: Untrained) -> Encoder:
     seed_everything(recipe.seed)
     encoder = empty_encoder(recipe.paradigm, recipe.architecture)
     initialize(encoder)
-    return encoder.eval()
+    return encoder.train(False)

@@ -169,7 +169,7 @@ def trained_encoder(
         raise UserError(
             f"{checkpoint}: {' '.join(str(error).split())[:300]}; expected the weights of its recipe; train it again"
         ) from error
-    return encoder.eval()
+    return encoder.train(False)
 
 
 def load_encoder(folder: str | Path) -> Encoder:
@@ -217,4 +217,4 @@ def open_pretrained(source: str, paradigm: str, revision: str = "main") -> Encod
             f"{source}: {len(missing)} weights missing, such as {missing[0]}, expected a whole {paradigm} encoder; "
             "download it again"
         )
-    return encoder.eval()
+    return encoder.train(False)

@@ -69,7 +69,7 @@ class Trainer:
             sums.reduce(self.world)
             self.gradients.sum_(self.world)
             divisor, norm = self.gradients.divisor(sums.num_masked, self.recipe.optimizer.clip_norm)
-            self.optimizer.grad_scale = divisor  # as torch's GradScaler gives it to fused optimizers
+            setattr(self.optimizer, "grad_scale", divisor)  # noqa: B010 - as GradScaler gives it to fused optimizers
             for group in self.optimizer.param_groups:
                 group["lr"] = lr
             self.optimizer.step()
