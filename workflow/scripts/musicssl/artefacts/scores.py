@@ -67,6 +67,23 @@ class Choice:
 
 
 @dataclass(frozen=True)
+class Fit:
+    """How a probe's heads came to be: ``probes/{model}/{task}/fit.json``.
+
+    Attributes:
+        num_items: by split.
+        layer_weights: (S, states).
+        curves: of the training of every replica.
+        chosen: one for each seed.
+    """
+
+    num_items: dict[str, int]
+    layer_weights: tuple[tuple[float, ...], ...]
+    curves: tuple[Epoch, ...]
+    chosen: tuple[Choice, ...]
+
+
+@dataclass(frozen=True)
 class Scores:
     """The scores of one probe.
 
@@ -98,11 +115,7 @@ class Scores:
 
     def to_dict(self) -> dict[str, Any]:
         """Return the values of ``metrics.json``; a rule that was not chosen is left out."""
-        values = asdict(self)
-        for choice in values["chosen"]:
-            if choice["rule"] is None:
-                del choice["rule"]
-        return values
+        return _without_rules(asdict(self))
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any], path: str | Path) -> Scores:
@@ -125,6 +138,8 @@ class Predictions:
         groups: (U,) recordings.
         targets: (U,) classes, (U, C) labels or values, or U arrays of beat times in seconds.
         outputs: for each of S seeds float32 (U, C), or U arrays of beat times in seconds.
+        floor: the trivial answer, in the form of one seed's outputs.
+        ruled: for keys, outputs as the rule makes them that validation prefers of a song's clips; else empty.
     """
 
     kind: str
@@ -133,6 +148,8 @@ class Predictions:
     groups: list[str]
     targets: Any
     outputs: list[Any]
+    floor: Any
+    ruled: list[Any]
 
 
 def scores_path(results: str | Path, model: str, task: str) -> Path:
@@ -157,6 +174,27 @@ def read_scores(path: str | Path) -> Scores:
         UserError: the file is cut short or does not hold what :class:`Scores` says.
     """
     return Scores.from_dict(read_mapping(path), path)
+
+
+def _without_rules(values: dict[str, Any]) -> dict[str, Any]:
+    for choice in values["chosen"]:
+        if choice["rule"] is None:
+            del choice["rule"]
+    return values
+
+
+def write_fit(path: str | Path, fit: Fit) -> None:
+    """Write ``fit.json``, whole or not at all."""
+    write_json(path, _without_rules(asdict(fit)))
+
+
+def read_fit(path: str | Path) -> Fit:
+    """Read ``fit.json``.
+
+    Raises:
+        UserError: the file is cut short or does not hold what :class:`Fit` says.
+    """
+    return from_plain(Fit, read_mapping(path), path)
 
 
 def write_predictions(path: str | Path, predictions: Predictions) -> None:
@@ -189,8 +227,11 @@ def _arrays(predictions: Predictions) -> dict[str, npt.NDArray[Any]]:
 
     names = {key: np.array(getattr(predictions, key), dtype=str) for key in ("kind", "classes", "ids", "groups")}
     if predictions.kind != "beats":
-        return names | {"targets": np.asarray(predictions.targets), "outputs": np.asarray(predictions.outputs)}
-    times = {"targets": list(predictions.targets), "outputs": [beats for one in predictions.outputs for beats in one]}
+        ruled = {"ruled": np.asarray(predictions.ruled)} if predictions.ruled else {}
+        answers = {key: np.asarray(getattr(predictions, key)) for key in ("targets", "outputs", "floor")}
+        return names | answers | ruled
+    times = {key: list(getattr(predictions, key)) for key in ("targets", "floor")}
+    times["outputs"] = [beats for one in predictions.outputs for beats in one]
     for key, parts in times.items():
         names[key] = np.concatenate([np.zeros(0), *parts])
         names[f"{key}_offsets"] = np.cumsum([0, *map(len, parts)])
@@ -203,7 +244,12 @@ def _predictions(arrays: Mapping[str, npt.NDArray[Any]]) -> Predictions:
 
     kind, classes, ids, groups = (arrays[key].tolist() for key in ("kind", "classes", "ids", "groups"))
     if kind != "beats":
-        return Predictions(kind, classes, ids, groups, arrays["targets"], list(arrays["outputs"]))
-    targets, beats = (np.split(arrays[key], arrays[f"{key}_offsets"][1:-1]) for key in ("targets", "outputs"))
+        ruled = list(arrays.get("ruled", ()))
+        return Predictions(
+            kind, classes, ids, groups, arrays["targets"], list(arrays["outputs"]), arrays["floor"], ruled
+        )
+    targets, beats, floor = (
+        np.split(arrays[key], arrays[f"{key}_offsets"][1:-1]) for key in ("targets", "outputs", "floor")
+    )
     per_seed = [beats[first : first + len(ids)] for first in range(0, len(beats), len(ids))]
-    return Predictions(kind, classes, ids, groups, targets, per_seed)
+    return Predictions(kind, classes, ids, groups, targets, per_seed, floor, [])
