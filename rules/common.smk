@@ -25,7 +25,7 @@ def one_of(names):
 
 
 wildcard_constraints:
-    artefact="(audio|features|labels|models|tasks)/[^.]+",
+    artefact="(audio|features|labels|models)/[^.]+",
     corpus=one_of(catalogue.names("corpora")),
     dataset="[a-z0-9-]+",
     features=one_of(catalogue.names("features")),
@@ -34,6 +34,8 @@ wildcard_constraints:
     task=one_of(catalogue.names("tasks")),
     study=one_of(catalogue.names("studies")),
     shard="[0-9]{3}",
+    block="[0-9]{3}",
+    view=one_of(catalogue.names("views")),
 
 
 def recipe(noun, *keys):
@@ -73,8 +75,12 @@ def annotations(wildcards):
     return written(entry["root"]) or entry["annotations"]
 
 
+def dataset_source(wildcards):
+    return written(catalogue.entry("datasets", wildcards.dataset)["root"])
+
+
 def task_source(wildcards):
-    return written(catalogue.entry("tasks", wildcards.task)["root"])
+    return written(catalogue.entry("datasets", catalogue.entry("tasks", wildcards.task)["dataset"])["root"])
 
 
 def shards(folder):
@@ -132,22 +138,28 @@ def pretrain_data(wildcards, input, resources):
     return " ".join(" ".join([option, *map(quote, values)]) for option, values in options.items() if values)
 
 
-def dataset_tables(wildcards):
-    "Return the items of every selected task that reads a dataset."
-    return [f"<results>/tasks/{task}/items.csv" for task in catalogue.sharing(wildcards.dataset)]
+def dataset_root(wildcards, input):
+    return catalogue.root_of(wildcards.dataset)
+
+
+def task_root(wildcards, input):
+    return catalogue.root_of(catalogue.entry("tasks", wildcards.task)["dataset"])
+
+
+def task_recordings(wildcards):
+    return f"<results>/datasets/{catalogue.entry('tasks', wildcards.task)['dataset']}/recordings.csv"
+
+
+def block_place(wildcards):
+    "Return the number of a block and how many its dataset has."
+    return [int(wildcards.block), len(catalogue.blocks(wildcards.dataset))]
 
 
 def task_states(suffix):
-    "Return an input function: the file of a model's states that a task needs, by frame for beats."
-
-    def states(wildcards):
-        entry = catalogue.entry("tasks", wildcards.task)
-        if wildcards.task not in catalogue.selected("tasks"):
-            raise WorkflowError(f"run.tasks: does not hold {wildcards.task}, which you ask for; add it")
-        name = "frames" if entry["kind"] == "beats" else "pooled"
-        return f"<results>/embeddings/{wildcards.model}/{entry['dataset']}/{name}.{suffix}"
-
-    return states
+    "Return an input function: the files of a model's states that a task needs."
+    return lambda wildcards: [
+        f"<results>/{file}" for file in catalogue.states_files(wildcards.model, wildcards.task, suffix)
+    ]
 
 
 def training_run(file):

@@ -23,7 +23,7 @@ ORDER = (
 LEVEL = {name: level for level, rooms in enumerate(ORDER) for name in rooms}
 SMK = sorted((ROOT / "rules").glob("*.smk"))
 COLLECTIONS = {"all", "all_labels", "all_models", "all_probes", "all_branches"}
-BY_HAND = {"write_config": "write_recipe"}
+BY_HAND = {"write_config": "write_recipe", "embed_pooled": "embed", "embed_frames": "embed"}
 
 
 def room(path: Path) -> str:

@@ -1,10 +1,10 @@
 """Train the probing heads of one model on one task and score them on the test split."""
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from musicssl import runtime
-from musicssl.artefacts import write_json
-from musicssl.config.recipes import Task, build
+from musicssl.artefacts import task, write_json
 from musicssl.probing.protocol import probe, write_probe
 
 if TYPE_CHECKING:
@@ -13,11 +13,9 @@ if TYPE_CHECKING:
 
 def main(snakemake: Any) -> None:
     """Unpack the job, fit and score, write both results."""
-    recipe = snakemake.params.recipe
+    recipe, files = snakemake.params.recipe, snakemake.input
     runtime.use_threads(snakemake.threads)
-    task = build(Task, recipe["entry"])
-    files = snakemake.input
-    metrics, arrays = probe(files.table, files.task, files.states, recipe, task, runtime.device())
+    metrics, arrays = probe(task.read(Path(files.table).parent), files.states, recipe, runtime.device())
     write_json(snakemake.output.recipe, recipe)
     write_probe(snakemake.output.metrics, snakemake.output.predictions, metrics, arrays)
 

@@ -5,12 +5,10 @@ Everything is written under a temporary name, flushed, then renamed: a file that
 
 from .files import atomic, read_json, read_jsonl, write_json, write_jsonl, write_text
 from .ragged import RaggedShard, RaggedWriter, ShardError, open_all
-from .resumable import ResumableWriter
 
 __all__ = [
     "RaggedShard",
     "RaggedWriter",
-    "ResumableWriter",
     "ShardError",
     "atomic",
     "open_all",

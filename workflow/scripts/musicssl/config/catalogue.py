@@ -15,12 +15,11 @@ from functools import cached_property
 from typing import Any
 
 from . import recipes
-from .check import SELECTIONS, label_sets, validate
+from .check import SELECTIONS, adapter_of, label_sets, validate
 from .inherit import ConfigError, nearest
+from .versions import version
 
 Recipe = dict[str, Any]
-STATES_VERSION = 1
-"""Raised when :mod:`musicssl.probing.embed` gives other numbers for the same windows."""
 
 
 def digest_of(value: Any) -> str:
@@ -30,14 +29,15 @@ def digest_of(value: Any) -> str:
 
 
 def deciding(cls: type, entry: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the fields of an entry that decide its result."""
-    return {f.name: entry[f.name] for f in fields(cls) if f.metadata.get("digest", True)}
+    """Return the fields of an entry, or of a part of one, that decide its result."""
+    return {f.name: entry[f.name] for f in fields(cls) if f.metadata.get("digest", True) and f.name in entry}
 
 
 def class_of(noun: str, entry: Mapping[str, Any]) -> type:
     """Return the recipe class of an entry."""
     by_noun = {
-        "corpora": recipes.Corpus, "labels": recipes.Labels, "miniature": recipes.Miniature, "items": recipes.Items,
+        "corpora": recipes.Corpus, "labels": recipes.Labels, "miniature": recipes.Miniature,
+        "datasets": recipes.Dataset, "views": recipes.View,
     }  # fmt: skip
     return recipes.BY_KIND[entry["kind"]] if noun in ("features", "models") else by_noun.get(noun, recipes.Task)
 
@@ -88,7 +88,7 @@ class Catalogue:
 
     def run_of(self, model: str) -> str:
         """Return the model whose training makes a model: a snapshot's, else itself."""
-        return self.entry("models", model).get("of", model)
+        return str(self.entry("models", model).get("of", model))
 
     def kept_updates(self, model: str) -> list[int]:
         """Return the updates after which a model's training keeps a snapshot, ascending."""
@@ -114,7 +114,7 @@ class Catalogue:
         table = self.entries["models"]
         entry = table[self.run_of(model)]
         kind = entry.get("paradigm", entry["kind"])
-        found = {}
+        found: dict[str, str] = {}
         for name in self.floors:
             role = {"mfcc-floor": "mfcc", "constant-floor": "constant", kind: "random"}.get(table[name]["kind"])
             if role and name != model:
@@ -154,18 +154,6 @@ class Catalogue:
         models = [model for model in self.rows(study) if model not in self.floors]
         return {model: floors["random"] for model in models if "random" in (floors := self.floors_of(model))}
 
-    def sharing(self, dataset: str) -> list[str]:
-        """Return the selected tasks that read one dataset, in the order of the table; their states are stored together.
-
-        Raises:
-            ConfigError: none is selected.
-        """
-        chosen = set(self.selected("tasks"))
-        tasks = [name for name, task in self.entries["tasks"].items() if task["dataset"] == dataset and name in chosen]
-        if not tasks:
-            raise ConfigError([f"run.tasks: holds no task of {dataset}; add the one you ask for"])
-        return tasks
-
     def columns(self, study: str) -> list[str]:
         """Return the tasks of a study that this run builds."""
         chosen = set(self.selected("tasks"))
@@ -185,9 +173,25 @@ class Catalogue:
         """Return where a corpus' audio lies."""
         return {key: self.entry("corpora", corpus)[key] for key in ("root", "more_roots")}
 
-    def root_of(self, task: str) -> dict[str, Any]:
-        """Return where a task's dataset lies."""
-        return {"root": self.entry("tasks", task)["root"]}
+    def root_of(self, dataset: str) -> dict[str, Any]:
+        """Return where a dataset lies."""
+        return {"root": self.entry("datasets", dataset)["root"]}
+
+    # ------------------------------------------------------------ states
+
+    def views(self, *rows: str) -> list[str]:
+        """Return the views that store such rows."""
+        return [name for name, view in self.entries["views"].items() if view["rows"] in rows]
+
+    def blocks(self, dataset: str) -> list[str]:
+        """Return the blocks in which a dataset is embedded: "000", "001", ..."""
+        return [f"{i:03d}" for i in range(self.entry("datasets", dataset)["num_blocks"])]
+
+    def states_files(self, model: str, task: str, suffix: str) -> list[str]:
+        """Return the files, below the results, of a model's states that a task needs, one a block, in order."""
+        entry = self.entry("tasks", task)
+        folder = f"states/{model}/{entry['dataset']}/{entry['view']}"
+        return [f"{folder}/{block}{suffix}" for block in self.blocks(entry["dataset"])]
 
     # ------------------------------------------------------------ recipes
 
@@ -195,9 +199,9 @@ class Catalogue:
         """Return what a job needs to know: entry, inputs and digest, as plain values.
 
         Args:
-            noun: ``corpora``, ``features`` (name, corpus), ``labels`` (name, corpus), ``models``, ``tasks``,
-                ``items`` (task), ``states`` (model), ``embeddings`` (model, dataset), ``probes`` (model, task) or
-                ``miniature`` (part).
+            noun: ``corpora``, ``features`` (name, corpus), ``labels`` (name, corpus), ``models``, ``datasets``,
+                ``views``, ``tasks``, ``states`` (model, dataset, view), ``probes`` (model, task) or ``miniature``
+                (part).
         """
         key = (noun, *names)
         if key not in self._recipes:
@@ -247,36 +251,45 @@ class Catalogue:
         entry = self.miniature
         return self._make("miniature", part, entry, [part, deciding(recipes.Miniature, entry)], {})
 
+    def _datasets(self, name: str) -> Recipe:
+        """What decides the list of a dataset's recordings."""
+        return self._make("datasets", name, self.entry("datasets", name), [name, version("datasets/listing.py")], {})
+
+    def _views(self, name: str) -> Recipe:
+        entry = self.entry("views", name)
+        return self._make("views", name, entry, [deciding(recipes.View, entry), version("tasks/views.py")], {})
+
     def _tasks(self, name: str) -> Recipe:
-        entry = self.entry("tasks", name)
-        return self._make("tasks", name, entry, deciding(recipes.Task, entry), {})
+        """What decides a task's items; its view does where each window is one."""
+        entry = deciding(recipes.Items, self.entry("tasks", name))
+        inputs = {"dataset": self.recipe("datasets", entry["dataset"])}
+        if entry["items"] == "window":
+            inputs["view"] = self.recipe("views", self.entry("tasks", name)["view"])
+        decides = [entry, version("tasks/prepare.py"), version(adapter_of(entry["dataset"]))]
+        return self._make("tasks", name, entry, decides, inputs)
 
-    def _items(self, name: str) -> Recipe:
-        entry = self.entry("tasks", name)
-        return self._make("items", name, entry, deciding(recipes.Items, entry), {})
-
-    def _states(self, model: str) -> Recipe:
-        """What decides a row of states beside its name (file and cut); which others lie beside it does not."""
-        return self._make("states", model, {}, STATES_VERSION, {"model": self.recipe("models", model)})
-
-    def _embeddings(self, model: str, dataset: str) -> Recipe:
-        inputs = {"states": self.recipe("states", model)}
-        inputs |= {task: self.recipe("items", task) for task in self.sharing(dataset)}
-        return self._make("embeddings", f"{model}/{dataset}", {}, None, inputs)
+    def _states(self, model: str, dataset: str, view: str) -> Recipe:
+        """What decides the hidden states of a model: no task does."""
+        inputs = {"model": self.recipe("models", model), "dataset": self.recipe("datasets", dataset)}
+        inputs["view"] = self.recipe("views", view)
+        return self._make("states", f"{model}/{dataset}/{view}", {}, version("probing/embed.py"), inputs)
 
     def _probes(self, model: str, task: str) -> Recipe:
         entry = self.entry("tasks", task)
-        inputs = {"states": self.recipe("states", model), "items": self.recipe("items", task)}
-        return self._make("probes", f"{model}/{task}", entry, [entry["metrics"], entry["probe"]], inputs)
+        inputs = {"states": self.recipe("states", model, entry["dataset"], entry["view"])}
+        inputs["task"] = self.recipe("tasks", task)
+        return self._make("probes", f"{model}/{task}", entry, [entry["probe"], version("probing/fit.py")], inputs)
 
     def _check_duplicates(self) -> None:
         problems = []
         corpora = self.names("corpora")[:1]
-        for noun in ("corpora", "features", "labels", "models", "tasks"):
+        for noun in ("corpora", "features", "labels", "models", "views", "tasks"):
             seen: dict[str, str] = {}
             for name in self.names(noun):
                 where = corpora if noun in ("features", "labels") else []
                 digest = self.recipe(noun, name, *where)["digest"]
+                if noun == "tasks":  # two may have the same items and another view or probe
+                    digest = digest_of([digest, *(self.entry(noun, name)[key] for key in ("view", "probe"))])
                 if digest in seen:
                     problems.append(f"{noun}.{name}: duplicate of {noun}.{seen[digest]}; remove one of the two")
                 seen[digest] = name

@@ -20,14 +20,17 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from ..artefacts import atomic, read_json, write_json
-from ..config.recipes import Task
+from ..artefacts import atomic, states, write_json
+from ..artefacts.states import Ints
+from ..artefacts.task import SPLITS, TaskTable
+from ..config.recipes import Task, View, build
 from ..runtime import UserError
+from ..tasks.kinds import KINDS
 from .beats import BeatTracker
 from .bootstrap import Difference, bootstrap, interval, paired_bootstrap
 from .fit import Fitted, Validate, fit
 from .heads import Heads, predict
-from .items import SPLITS, Examples, Ints, beat_options, load_examples
+from .items import Examples, load_examples
 from .metrics import Score, plain
 from .peers import require_agreement
 from .scoring import (
@@ -48,39 +51,30 @@ from .scoring import (
 
 logger = logging.getLogger(__name__)
 BOOTSTRAP_SEED = 0
-MONITORS = {
-    "multiclass": ("accuracy",),
-    "multilabel": ("roc_auc",),
-    "regression": ("r2_arousal", "r2_valence"),
-    "key": ("key_score",),
-    "beats": ("beat_f70",),
-}
-"""What validation watches, the mean where there are two (MARBLE v1); beats at 70 ms, as the paper's numbers are."""
 
 
 def probe(
-    items_path: str | Path, task_path: str | Path, store: str | Path, recipe: dict[str, Any], task: Task,
-    device: torch.device,
-) -> tuple[dict[str, Any], dict[str, npt.NDArray[Any]]]:  # fmt: skip
+    table: TaskTable, blocks: Sequence[str | Path], recipe: dict[str, Any], device: torch.device
+) -> tuple[dict[str, Any], dict[str, npt.NDArray[Any]]]:
     """Return the values of ``metrics.json`` and the arrays of ``predictions.npz``.
 
     Args:
-        items_path: ``items.csv``.
-        task_path: ``task.json``, for the names of the classes.
-        store: the ``.npy`` of the states of the task's dataset.
-        recipe: of the probe; its states' digest must be the store's.
-        task: the task's entry.
+        table: the task.
+        blocks: the ``.npy`` of the states of the task's dataset and view, in order.
+        recipe: of the probe; its states' digest must be the blocks'.
         device: to train on.
 
     Raises:
-        UserError: the states belong to something else, a metric is unknown or undefined, training diverged.
+        UserError: the states belong to something else, a metric is undefined, training diverged.
     """
-    kind, classes = task.kind, read_json(task_path)["classes"]
-    data = load_examples(items_path, store, recipe["inputs"]["states"]["digest"], task, len(classes))
+    task, inputs = build(Task, recipe["entry"]), recipe["inputs"]
+    kind, classes, beats = task.kind, table.classes, task.probe.beats
+    view = build(View, inputs["states"]["inputs"]["view"]["entry"])
+    data = load_examples(table, states.read(blocks, inputs["states"]["digest"]), view, task)
     units, owners = units_of(data, kind, classes, "test")
-    require_scorable(units, task.metrics, f"{items_path}, test split")
-    crop_rows = round(beat_options(task.options).crop_s * data.frame_rate_hz) if kind == "beats" else 0
-    fitted = fit(data, kind, task.probe, crop_rows, validation(data, kind, classes, items_path), device)
+    require_scorable(units, f"task {table.task}, test split")
+    crop_rows = round(beats.crop_s * data.frame_rate_hz) if beats else 0
+    fitted = fit(data, kind, task.probe, crop_rows, validation(data, kind, classes, f"task {table.task}"), device)
     chosen = fitted.chosen()
     raw = predict(fitted.heads, data, data.rows_of(data.of_split("test")))[chosen].cpu().numpy()
     outputs, floor = answers_of(data, units, owners, raw), _trivial(data, units, owners)
@@ -100,21 +94,21 @@ def probe(
     }
     if kind == "key":
         _add_chosen_rule(metrics, data, classes, fitted, chosen, raw, (units, owners), task.probe.num_bootstraps)
-    for key in task.metrics:
+    for key in [name for name in KINDS[kind].names if name in metrics["metrics"]]:
         found = metrics["metrics"][key]
         logger.info("%s: %.4f [%.4f, %.4f], trivial %.4f", key, *(found[k] for k in ("mean", "low", "high")),
                     metrics["floor"][key])  # fmt: skip
     return metrics, arrays_of(units, outputs)
 
 
-def validation(data: Examples, kind: str, classes: list[str], items_path: str | Path) -> Validate:
-    """Return the validation score of each replica, the mean of its kind's :data:`MONITORS`; NaN where it diverged.
+def validation(data: Examples, kind: str, classes: list[str], where: str) -> Validate:
+    """Return the validation score of each replica, the mean of what its kind monitors; NaN where it diverged.
 
     Raises:
         UserError: all validation targets are the same.
     """
     units, owners = units_of(data, kind, classes, "valid")
-    require_monitored(units, f"{items_path}, valid split")
+    require_monitored(units, f"{where}, valid split")
     rows = data.rows_of(data.of_split("valid"))
 
     def validate(heads: Heads) -> npt.NDArray[np.float64]:
@@ -122,7 +116,7 @@ def validation(data: Examples, kind: str, classes: list[str], items_path: str | 
         found, finite = np.full(len(raw), np.nan), np.flatnonzero(np.isfinite(raw).all(axis=(1, 2)))
         for r, one in zip(finite, answers_of(data, units, owners, raw[finite])):
             scores = scores_of(units, one)
-            found[r] = np.mean([plain(scores[name], len(units)) for name in MONITORS[kind]])
+            found[r] = np.mean([plain(scores[name], len(units)) for name in KINDS[kind].monitors])
         return found
 
     return validate
@@ -131,7 +125,7 @@ def validation(data: Examples, kind: str, classes: list[str], items_path: str | 
 def answers_of(data: Examples, units: Units, owners: Ints, raw: Outputs) -> Sequence[Any]:
     """Return what :func:`scores_of` takes, one of each replica, of a split's outputs (R, rows, C)."""
     if units.kind != "beats":
-        return average_rows(raw, owners, len(units))
+        return list(average_rows(raw, owners, len(units)))
     tracker = BeatTracker(data.frame_rate_hz, data.frame_offset_s)
     return [decode_beats(one[:, 0], owners, tracker, len(units)) for one in raw]
 
