@@ -10,6 +10,8 @@ configfile: "config/corpora.yaml"
 configfile: "config/features.yaml"
 configfile: "config/labels.yaml"
 configfile: "config/models.yaml"
+configfile: "config/datasets.yaml"
+configfile: "config/views.yaml"
 configfile: "config/tasks.yaml"
 configfile: "config/studies.yaml"
 

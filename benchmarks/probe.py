@@ -27,12 +27,10 @@ on the machine disturbs less.
 """
 
 import argparse
-import csv
 import importlib.util
 import sys
 import tempfile
 import time
-import warnings
 from functools import partial
 from pathlib import Path
 
@@ -45,8 +43,9 @@ from probe_peers import BATCH, CLASSES, HIDDEN, RATE, lightning, padded_loop, pl
 from transformers import HubertConfig, HubertModel
 
 from musicssl.artefacts import RaggedShard, RaggedWriter
-from musicssl.config.recipes import Items, Probe, Windows
-from musicssl.datasets import Item
+from musicssl.artefacts.recordings import Recording
+from musicssl.artefacts.task import Item
+from musicssl.config.recipes import Probe, View
 from musicssl.models.view import FrozenTransformer
 from musicssl.probing.beats import BeatTracker
 from musicssl.probing.embed import embed
@@ -83,34 +82,27 @@ SMALL = {
 }  # fmt: skip
 
 
-def write_dataset(folder: Path, count: int) -> float:
-    """Write noise of 2 to 12 s as WAV and its items; return the seconds of audio."""
+def write_dataset(folder: Path, count: int) -> list[Recording]:
+    """Write noise of 2 to 12 s as WAV and return the list of it."""
     rng = np.random.default_rng(0)
     seconds = rng.uniform(2, 12, count).round(1)
-    with open(folder / "items.csv", "w", newline="") as stream:
-        table = csv.writer(stream)
-        table.writerow(["id", "split", "path", "start_s", "duration_s", "group", "target"])
-        for i, length in enumerate(seconds):
-            soundfile.write(folder / f"{i}.wav", 0.1 * rng.standard_normal(int(length * RATE)), RATE)
-            table.writerow([i, ("train", "valid", "test")[i % 3], f"{i}.wav", 0, 0, i, 0])
-    return float(seconds.sum())
+    for i, length in enumerate(seconds):
+        soundfile.write(folder / f"{i}.wav", 0.1 * rng.standard_normal(int(length * RATE)), RATE)
+    return [Recording(f"{i}.wav", float(length), "") for i, length in enumerate(seconds)]
 
 
 def embedding_rows(folder: Path, count: int) -> list[Row]:
     """Return what was done, seconds of the peer and of ours."""
-    tables = {"noise": folder / "items.csv"}
-    windows = Windows(length_s=0.0, min_s=1.0, average="embeddings")
-    tasks = {
-        "noise": Items(dataset="noise", target="none", kind="multiclass", windows=windows, options={}, code_version=1)
-    }
+    whole = View(window_s=0.0, min_s=0.0, rows="recording")
     rows, configs = [], {"3 layers of 96": SMALL, "12 layers of 768": {}}
-    seconds = write_dataset(folder, count)
+    recordings = write_dataset(folder, count)
+    seconds = sum(recording.duration_s for recording in recordings)
     for name, size in configs.items():
         model = HubertModel(HubertConfig(**size)).eval()
         peer, _ = timed(padded_loop, folder, count, model)
-        out = folder / f"{name}.npy", folder / f"{name} frames.npy"
-        encoder = FrozenTransformer(model, normalize=False)
-        ours, _ = timed(embed, tables, tasks, folder, encoder, out, "benchmark", CPU, torch.get_num_threads())
+        out, encoder = folder / f"{name}.npy", FrozenTransformer(model, normalize=False)
+        job = recordings, (0, 1), whole, folder, encoder, out, "benchmark", CPU, torch.get_num_threads()
+        ours, _ = timed(embed, *job)
         rows.append((f"embed {count} clips, {seconds:.0f} s of audio, {name}; transformers, padded", peer, ours, ""))
     return rows
 
@@ -134,9 +126,8 @@ def write_embeddings(path: Path, count: int, num_states: int, width: int) -> np.
 def examples(path: Path, classes: np.ndarray, split: int) -> Examples:
     """Return the stored states as items of two splits."""
     shard = RaggedShard(path)
-    warnings.filterwarnings("ignore", message="The given NumPy array is not writ")
     items = [Item(str(i), "train" if i < split else "valid", "", 0, 0, "", 0) for i in range(len(classes))]
-    states, targets = torch.from_numpy(np.asarray(shard.data)), torch.from_numpy(classes)
+    states, targets = np.asarray(shard.data), torch.from_numpy(classes)
     layers = np.ones(states.shape[1], bool)
     return Examples(items, states, torch.arange(len(items)), targets, shard.offsets, CLASSES, 50.0, 0.0, layers)
 

@@ -51,7 +51,7 @@ rule index_corpus:
     input:
         files="<results>/audio/{corpus}/listing/files.csv",
         quarantine="<results>/audio/{corpus}/listing/quarantine.csv",
-        shards=shards("<results>/audio/{corpus}/shards"),
+        shards=need("audio", "corpus"),
     output:
         manifest=report(
             "<results>/audio/{corpus}/manifest.json",

@@ -1,4 +1,4 @@
-"""The only door from rules to Python: the catalogue of the configuration, wildcards and input functions."""
+"""The only door from rules to Python: paths, wildcards and input functions that ask the catalogue."""
 
 import re
 import sys
@@ -9,16 +9,16 @@ sys.path.append(str(Path(workflow.basedir) / "workflow" / "scripts"))
 
 from musicssl.artefacts.lock import take
 from musicssl.config.catalogue import Catalogue
-from musicssl.config.check import label_sets
 from musicssl.config.inherit import ConfigError
-from musicssl.config.sources import weight_files
+from musicssl.config.needs import Needs
+from musicssl.costs.plan import of_report
 from musicssl.runtime import UserError
-from musicssl.costs.plan import corpus_hours, plan
 
 try:
     catalogue = Catalogue(config)
 except ConfigError as error:
     raise WorkflowError(str(error)) from None
+needs = Needs(catalogue)
 
 
 def one_of(names):
@@ -35,6 +35,18 @@ wildcard_constraints:
     task=one_of(catalogue.names("tasks")),
     study=one_of(catalogue.names("studies")),
     shard="[0-9]{3}",
+    block="[0-9]{3}",
+    view=one_of(catalogue.names("views")),
+
+
+def below(paths):
+    "Return paths below the results folder."
+    return [f"<results>/{path}" for path in paths]
+
+
+def need(what, *keys):
+    "Return an input function: what the catalogue says that a job of these wildcards needs."
+    return lambda wildcards: below(getattr(needs, what)(*(wildcards[key] for key in keys)))
 
 
 def recipe(noun, *keys):
@@ -68,47 +80,34 @@ def annotations(wildcards):
     return written(entry["root"]) or entry["annotations"]
 
 
+def dataset_source(wildcards):
+    return written(catalogue.entry("datasets", wildcards.dataset)["root"])
+
+
 def task_source(wildcards):
-    return written(catalogue.entry("tasks", wildcards.task)["root"])
+    return written(catalogue.entry("datasets", catalogue.entry("tasks", wildcards.task)["dataset"])["root"])
 
 
-def shards(folder):
-    "Return an input function: one file per shard of the wildcard corpus, in order."
-    return lambda wildcards: [f"{folder}/{shard}.npy" for shard in catalogue.shards(wildcards.corpus)]
+def dataset_root(wildcards, input):
+    return catalogue.root_of(wildcards.dataset)
 
 
-def feature_encoder(wildcards):
-    "Return the encoder that layer features come from; nothing for other features."
-    model = catalogue.entry("features", wildcards.features).get("model")
-    return encoder_files(model) if model else []
+def task_root(wildcards, input):
+    return catalogue.root_of(catalogue.entry("tasks", wildcards.task)["dataset"])
 
 
-def label_encoder(wildcards):
-    "Return the encoder whose layer these labels cluster; nothing for other labels."
-    model = catalogue.entry("features", catalogue.entry("labels", wildcards.labels)["features"]).get("model")
-    return encoder_files(model) if model else []
+def task_recordings(wildcards):
+    return f"<results>/datasets/{catalogue.entry('tasks', wildcards.task)['dataset']}/recordings.csv"
 
 
-def encoder_files(model):
-    return [f"<results>/models/{model}/encoder/{name}" for name in ("config.json", "model.safetensors")]
+def block_place(wildcards):
+    "Return the number of a block and how many its dataset has."
+    return [int(wildcards.block), len(catalogue.blocks(wildcards.dataset))]
 
 
-def model_encoder(wildcards):
-    "Return the encoder folder's files; the MFCC and constant floors have none."
-    return encoder_files(wildcards.model) if wildcards.model in catalogue.encoders else []
-
-
-def pretrain_audio(wildcards):
-    "Return the corpus shards a model trains on."
-    corpus = catalogue.entry("models", wildcards.model)["corpus"]
-    return [f"<results>/audio/{corpus}/shards/{shard}.npy" for shard in catalogue.shards(corpus)]
-
-
-def pretrain_labels(wildcards):
-    "Return the label shards a HuBERT trains on, one label set after the other."
-    entry = catalogue.entry("models", wildcards.model)
-    folders = [f"<results>/labels/{labels}/{entry['corpus']}" for labels in label_sets(entry)]
-    return [f"{folder}/{shard}.npy" for folder in folders for shard in catalogue.shards(entry["corpus"])]
+def task_states(suffix):
+    "Return an input function: the files of a model's states that a task needs."
+    return lambda wildcards: below(catalogue.states_files(wildcards.model, wildcards.task, suffix))
 
 
 def kept_updates(wildcards, input):
@@ -118,123 +117,18 @@ def kept_updates(wildcards, input):
 
 def released_weights(wildcards):
     "Return the files of weights that lie on this machine; none for a name on the hub."
-    return list(map(str, weight_files(catalogue.entry("models", wildcards.model)["source"])))
-
-
-def dataset_tables(wildcards):
-    "Return the items of every selected task that reads a dataset."
-    return [f"<results>/tasks/{task}/items.csv" for task in catalogue.sharing(wildcards.dataset)]
-
-
-def task_states(suffix):
-    "Return an input function: the file of a model's states that a task needs, by frame for beats."
-
-    def states(wildcards):
-        entry = catalogue.entry("tasks", wildcards.task)
-        if wildcards.task not in catalogue.selected("tasks"):
-            raise WorkflowError(f"run.tasks: does not hold {wildcards.task}, which you ask for; add it")
-        name = "frames" if entry["kind"] == "beats" else "pooled"
-        return f"<results>/embeddings/{wildcards.model}/{entry['dataset']}/{name}.{suffix}"
-
-    return states
+    return needs.weights(wildcards.model)
 
 
 def training_run(file):
     "Return an input function: a file of the run that made a model, which is its own or the one it is a snapshot of."
-    return lambda wildcards: f"<results>/models/{catalogue.run_of(wildcards.model)}/{file}"
+    return lambda wildcards: f"<results>/{needs.run(wildcards.model, file)}"
 
 
 def licence(wildcards, input):
     "Return the licence of the audio that a model was trained on; as with `place`, another one repeats no export."
     corpus = catalogue.entry("models", catalogue.run_of(wildcards.model))["corpus"]
     return catalogue.place("corpora", corpus)["licence"]
-
-
-def probe_files(models, tasks):
-    return [f"<results>/probes/{model}/{task}/metrics.json" for model in models for task in tasks]
-
-
-def expected_digests(models, tasks):
-    return {f"{m}/{t}": catalogue.recipe("probes", m, t)["digest"] for m in models for t in tasks}
-
-
-def branch_tasks():
-    "Return the tasks every branch is probed on."
-    return catalogue.selected("tasks")
-
-
-def branch_floors(wildcards):
-    return probe_files(catalogue.floors_of(wildcards.model).values(), branch_tasks())
-
-
-def study_metrics(wildcards):
-    return probe_files(catalogue.rows(wildcards.study), catalogue.columns(wildcards.study))
-
-
-def reported_models():
-    "Return every model in a selected study, each once."
-    return list(dict.fromkeys(m for study in catalogue.selected("studies") for m in catalogue.rows(study)))
-
-
-def reported_probes():
-    pairs = [
-        (model, task)
-        for study in catalogue.selected("studies")
-        for model in catalogue.rows(study)
-        for task in catalogue.columns(study)
-    ]
-    return [f"<results>/probes/{model}/{task}/metrics.json" for model, task in dict.fromkeys(pairs)]
-
-
-def upstream(models):
-    "Return the models that must be trained for these: themselves and what their labels come from."
-    found = []
-    waiting = list(models)
-    while waiting:
-        model = catalogue.run_of(waiting.pop(0))
-        if model not in found:
-            found.append(model)
-            features = [
-                catalogue.entry("labels", name)["features"] for name in label_sets(catalogue.entry("models", model))
-            ]
-            waiting += [m for m in (catalogue.entry("features", name).get("model") for name in features) if m]
-    return [model for model in found if model in catalogue.trained]
-
-
-def reported_labels():
-    "Return (labels, corpus) of every trained model in the report, and of the label sets asked for by name."
-    entries = [catalogue.entry("models", model) for model in upstream(reported_models())]
-    trained = [(labels, e["corpus"]) for e in entries for labels in label_sets(e)]
-    asked = [(labels, corpus) for labels in catalogue.selected("labels") for corpus in reported_corpora()]
-    return list(dict.fromkeys(trained + asked))
-
-
-def label_files(name, pairs):
-    "Return one file of every (labels, corpus)."
-    return [f"<results>/labels/{labels}/{corpus}/{name}" for labels, corpus in pairs]
-
-
-def scored_labels():
-    "Return the (labels, corpus) whose corpus has annotations."
-    return [pair for pair in reported_labels() if catalogue.entry("corpora", pair[1])["annotations"]]
-
-
-def reported_corpora():
-    return list(dict.fromkeys(catalogue.entry("models", m)["corpus"] for m in upstream(reported_models())))
-
-
-def planned_costs():
-    "Return what the cost model expects of every stage in the report; nothing where a corpus' hours are unknown."
-    try:
-        hours = corpus_hours(catalogue, Path(config["pathvars"]["results"]), None)
-    except ConfigError:
-        return []
-    stages = {(s.rule, s.name): s for study in catalogue.selected("studies") for s in plan(catalogue, study, hours)}
-    return [asdict(stage) for stage in stages.values()]
-
-
-def reported_tasks():
-    return list(dict.fromkeys(t for study in catalogue.selected("studies") for t in catalogue.columns(study)))
 
 
 onstart:

@@ -8,7 +8,7 @@ rule extract_features:
     "Compute the vectors of one shard's drawn clips: MFCC, chroma, CQT, or a layer of a trained encoder."
     input:
         audio="<results>/audio/{corpus}/shards/{shard}.npy",
-        encoder=feature_encoder,
+        encoder=need("encoder_of_features", "features"),
     output:
         features=ensure("<results>/features/{features}/{corpus}/{shard}.npy", non_empty=True),
         index=ensure("<results>/features/{features}/{corpus}/{shard}.json", non_empty=True),
@@ -32,9 +32,7 @@ rule fit_kmeans:
     "Fit centroids on a sample of one feature set."
     input:
         manifest="<results>/audio/{corpus}/manifest.json",
-        features=lambda wildcards: shards(
-            f"<results>/features/{catalogue.entry('labels', wildcards.labels)['features']}/{wildcards.corpus}"
-        )(wildcards),
+        features=need("features", "labels", "corpus"),
     output:
         centroids=ensure("<results>/labels/{labels}/{corpus}/centroids.npy", non_empty=True),
         report=report(
@@ -65,7 +63,7 @@ rule assign_labels:
     "Give every frame of one shard its nearest centroid, without storing its features."
     input:
         audio="<results>/audio/{corpus}/shards/{shard}.npy",
-        encoder=label_encoder,
+        encoder=need("encoder_of_labels", "labels"),
         centroids="<results>/labels/{labels}/{corpus}/centroids.npy",
     output:
         labels=ensure("<results>/labels/{labels}/{corpus}/{shard}.npy", non_empty=True),
@@ -89,7 +87,7 @@ rule assign_labels:
 rule score_labels:
     "Compare labels with a table of what is known about the audio."
     input:
-        labels=shards("<results>/labels/{labels}/{corpus}"),
+        labels=need("labels", "labels", "corpus"),
         annotations=annotations,
     output:
         quality=report(

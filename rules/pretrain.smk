@@ -4,8 +4,8 @@
 rule pretrain:
     "Train one encoder; killed, it goes on from its last checkpoint."
     input:
-        audio=pretrain_audio,
-        labels=pretrain_labels,
+        audio=need("training_audio", "model"),
+        labels=need("training_labels", "model"),
     output:
         checkpoint=ensure("<results>/models/{model}/checkpoint.pt", non_empty=True),
         metrics=report(

@@ -4,8 +4,8 @@
 rule tabulate_branch:
     "Tabulate one branch on all its tasks, floors beside every score."
     input:
-        metrics=lambda wildcards: probe_files([wildcards.model], branch_tasks()),
-        floors=branch_floors,
+        metrics=need("branch", "model"),
+        floors=need("floors", "model"),
     output:
         summary=report(
             "<results>/branches/{model}/summary.csv",
@@ -13,16 +13,14 @@ rule tabulate_branch:
             category="Branches",
             labels={"model": "{model}"},
         ),
+        recipe="<results>/branches/{model}/recipe.json",
     log:
         "<logs>/tabulate_branch/{model}.log",
     conda:
         "../envs/report.yaml"
     params:
-        recipe=recipe("models", "model"),
+        recipe=recipe("branches", "model"),
         floors=lambda wildcards: catalogue.floors_of(wildcards.model),
-        expected=lambda wildcards: expected_digests(
-            [wildcards.model, *catalogue.floors_of(wildcards.model).values()], branch_tasks()
-        ),
     script:
         "../workflow/scripts/tabulate_branch.py"
 
@@ -30,7 +28,7 @@ rule tabulate_branch:
 rule tabulate_study:
     "Tabulate one study: models by tasks, floors, the paper's numbers beside ours."
     input:
-        metrics=study_metrics,
+        metrics=need("study", "study"),
     output:
         table=report(
             "<results>/studies/{study}/table.csv",
@@ -38,19 +36,19 @@ rule tabulate_study:
             category="Studies",
             labels={"study": "{study}"},
         ),
+        recipe="<results>/studies/{study}/recipe.json",
     log:
         "<logs>/tabulate_study/{study}.log",
     conda:
         "../envs/report.yaml"
     params:
-        study=lambda wildcards: {"name": wildcards.study, **catalogue.entry("studies", wildcards.study)},
+        recipe=recipe("studies", "study"),
         selected=lambda wildcards: {
             "models": catalogue.rows(wildcards.study),
             "tasks": catalogue.columns(wildcards.study),
         },
         floors=lambda wildcards: catalogue.floors,
         baselines=lambda wildcards: catalogue.baselines(wildcards.study),
-        expected=lambda wildcards: expected_digests(catalogue.rows(wildcards.study), catalogue.columns(wildcards.study)),
     script:
         "../workflow/scripts/tabulate_study.py"
 
@@ -92,22 +90,15 @@ rule render_report:
     "Render the self-contained report page."
     input:
         studies=collect("<results>/studies/{study}/table.csv", study=catalogue.selected("studies")),
-        metrics=reported_probes(),
-        curves=collect("<results>/models/{model}/metrics.jsonl", model=upstream(reported_models())),
-        kmeans=label_files("kmeans.json", reported_labels()),
-        quality=label_files("quality.json", scored_labels()),
-        manifests=collect("<results>/audio/{corpus}/manifest.json", corpus=reported_corpora()),
-        quarantines=collect("<results>/audio/{corpus}/quarantine.csv", corpus=reported_corpora()),
-        tasks=collect("<results>/tasks/{task}/task.json", task=reported_tasks()),
-        skipped=collect("<results>/tasks/{task}/skipped.csv", task=reported_tasks()),
-        recipes=[
-            *collect("<results>/audio/{corpus}/recipe.json", corpus=reported_corpora()),
-            *label_files("recipe.json", reported_labels()),
-            *collect(
-                "<results>/models/{model}/encoder/recipe.json",
-                model=[model for model in reported_models() if model in catalogue.encoders],
-            ),
-        ],
+        metrics=below(needs.reported_scores),
+        curves=below(f"models/{model}/metrics.jsonl" for model in needs.reported_runs),
+        kmeans=below(needs.label_files("kmeans.json", needs.reported_labels)),
+        quality=below(needs.label_files("quality.json", needs.judged_labels)),
+        manifests=collect("<results>/audio/{corpus}/manifest.json", corpus=needs.reported_corpora),
+        quarantines=collect("<results>/audio/{corpus}/quarantine.csv", corpus=needs.reported_corpora),
+        tasks=collect("<results>/tasks/{task}/task.json", task=needs.reported_tasks),
+        skipped=collect("<results>/tasks/{task}/skipped.csv", task=needs.reported_tasks),
+        recipes=below(needs.reported_headers),
         rulegraph="<results>/report/rulegraph.mmd",
     output:
         page=report(
@@ -123,7 +114,7 @@ rule render_report:
         studies=lambda wildcards: {study: catalogue.entry("studies", study) for study in catalogue.selected("studies")},
         # A folder, no input: benchmark records are not outputs to Snakemake, and a new one should render no page.
         benchmarks=lambda wildcards: config["pathvars"]["benchmarks"],
-        planned=lambda wildcards, input: planned_costs(),
+        planned=lambda wildcards, input: of_report(catalogue, config["pathvars"]["results"]),
         docstrings=lambda wildcards: {rule.name: rule.docstring or "" for rule in workflow.rules},
     script:
         "../workflow/scripts/render_report.py"

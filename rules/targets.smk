@@ -4,23 +4,19 @@
 rule all_labels:
     "Labels of every model that the run selects, and of those they come from."
     input:
-        [
-            f"<results>/labels/{labels}/{corpus}/{shard}.npy"
-            for labels, corpus in reported_labels()
-            for shard in catalogue.shards(corpus)
-        ],
+        [below(needs.labels(*pair)) for pair in needs.reported_labels],
 
 
 rule all_models:
     "Every encoder that the run selects."
     input:
-        collect("<results>/models/{model}/encoder/config.json", model=upstream(reported_models())),
+        collect("<results>/models/{model}/encoder/config.json", model=needs.reported_runs),
 
 
 rule all_probes:
     "Every probe of the selected studies."
     input:
-        reported_probes(),
+        below(needs.reported_scores),
 
 
 rule all_branches:

@@ -32,7 +32,10 @@ def test_the_whole_paper_is_planned_with_no_data_on_disk(workflow, paper) -> Non
     table1 = (4 + FLOORS) * 13
     more = (BRANCHES - 2) * 9
     assert jobs["probe"] == table1 + more
-    assert jobs["embed_task"] == (4 + FLOORS) * DATASETS + (BRANCHES - 2) * (DATASETS - 1)  # table 1 alone asks for MTG
+    assert jobs["list_recordings"] == DATASETS
+    assert jobs["embed_frames"] == 4 + FLOORS + BRANCHES - 2
+    blocks = 2 + 16 + 1 + 1 + 1 + 4 + 1  # MagnaTagATune, MTG-Jamendo, NSynth in several
+    assert jobs["embed_pooled"] == (4 + FLOORS) * blocks + (BRANCHES - 2) * (blocks - 16)  # table 1 alone asks for MTG
 
 
 def test_nothing_waits_for_a_checkpoint(root) -> None:
@@ -54,24 +57,26 @@ def test_one_branch_builds_just_what_it_needs(workflow) -> None:
     jobs = workflow.jobs("--configfile", "config/miniature.yaml", "--", target)
     assert jobs["pretrain"] == 2  # itself and its untrained baseline
     assert jobs["probe"] == 4 * 13  # itself and three floors
-    assert jobs["embed_task"] == 4 * DATASETS
+    assert (jobs["embed_pooled"], jobs["embed_frames"]) == (4 * DATASETS, 4)
     assert not {"fit_kmeans", "assign_labels", "extract_features"} & set(jobs)
 
 
-def test_tasks_of_one_dataset_share_their_states(workflow, tmp_path) -> None:
+def test_tasks_of_one_view_share_their_states_whatever_is_selected(workflow, tmp_path) -> None:
     overlay = tmp_path / "some.yaml"
-    overlay.write_text("run: {tasks: [mtg-genre, mtg-top50, gtzan-genre, gtzan-rhythm, gtzan-genre-tuned]}\n"
-                       "tasks: {gtzan-genre-tuned: {base: gtzan-genre, protocol: tuned}}\n")  # fmt: skip
+    overlay.write_text("run: {tasks: [mtg-genre]}\n"
+                       "tasks: {gtzan-genre-tuned: {base: gtzan-genre, protocol: tuned}}\n"
+                       "datasets: {gtzan: {num_blocks: 3}}\n")  # fmt: skip
     config = ["--configfile", "config/miniature.yaml", str(overlay), "--"]
-    targets = [f"results/miniature/probes/mfcc/{task}/metrics.json" for task in ("mtg-genre", "mtg-top50")]
-    assert workflow.jobs(*config, *targets)["embed_task"] == 1
-    targets = [
-        f"results/miniature/probes/mfcc/gtzan-{task}/metrics.json" for task in ("genre", "rhythm", "genre-tuned")
-    ]
-    jobs = workflow.jobs(*config, *targets)
-    assert (jobs["embed_task"], jobs["prepare_task"], jobs["probe"]) == (1, 3, 3)
-    done = workflow.snakemake("-n", *config, "results/miniature/probes/mfcc/mtt/metrics.json", check=False)
-    assert "run.tasks: does not hold mtt, which you ask for; add it" in done.stdout + done.stderr
+
+    def jobs(*tasks: str) -> dict[str, int]:
+        return workflow.jobs(*config, *(f"results/miniature/probes/mfcc/{task}/metrics.json" for task in tasks))
+
+    found = jobs("mtg-genre", "mtg-top50")
+    assert (found["embed_pooled"], found["prepare_task"], found["list_recordings"], found["probe"]) == (1, 2, 1, 2)
+    found = jobs("gtzan-genre", "gtzan-rhythm", "gtzan-genre-tuned")
+    assert (found["embed_pooled"], found["embed_frames"], found["prepare_task"], found["probe"]) == (3, 3, 3, 3)
+    assert "embed_frames" not in jobs("gtzan-genre")
+    assert "embed_pooled" not in jobs("gtzan-rhythm")
 
 
 def test_iteration_two_unrolls_from_config(workflow) -> None:

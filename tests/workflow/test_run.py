@@ -71,9 +71,11 @@ def test_training_logs_as_often_as_configured(finished) -> None:
 
 
 def test_frames_are_gone_and_pooled_states_stay(finished) -> None:
-    folder = finished.folder / RESULTS / "embeddings/mfcc"
-    assert {path.name for path in (folder / "gtzan").iterdir()} == {"pooled.npy", "pooled.json", "recipe.json"}
-    assert sorted(path.name for path in folder.iterdir()) == ["gtzan", "nsynth"]
+    folder = finished.folder / RESULTS / "states/mfcc"
+    found = sorted(str(path.relative_to(folder)) for path in folder.rglob("*.*"))
+    assert found == [
+        f"{name}/whole/000.{end}" for name in ("gtzan", "nsynth") for end in ("json", "npy", "recipe.json")
+    ]
 
 
 def test_nothing_is_left_to_do(finished) -> None:
@@ -83,8 +85,8 @@ def test_nothing_is_left_to_do(finished) -> None:
 def test_another_branch_reuses_everything_shared(finished) -> None:
     target = str(RESULTS / "branches/music2vec-vanilla/summary.csv")
     jobs = finished.jobs(*TINY, "--", target)
-    assert jobs == {"write_recipe": 1, "pretrain": 1, "export_model": 1, "embed_task": 2, "probe": 3,
-                    "tabulate_branch": 1}  # fmt: skip
+    assert jobs == {"write_recipe": 1, "pretrain": 1, "export_model": 1, "embed_pooled": 2, "embed_frames": 1,
+                    "probe": 3, "tabulate_branch": 1}  # fmt: skip
 
 
 def overlaid(finished, tmp_path: Path, values: dict) -> dict[str, int]:
@@ -98,27 +100,49 @@ def overlaid(finished, tmp_path: Path, values: dict) -> dict[str, int]:
     [
         pytest.param(
             {"models": {"hubert-k500-mfcc39": {"seed": 5}}},
-            {"write_recipe": 1, "pretrain": 1, "export_model": 1, "embed_task": 2, "probe": 3},
+            {"write_recipe": 1, "pretrain": 1, "export_model": 1, "embed_pooled": 2, "embed_frames": 1, "probe": 3},
             id="one value of a model",
         ),
         pytest.param(
             {"models": {"hubert-k500-mfcc39": {"optimizer": {"betas": [0.98, 0.9]}}}},
-            {"write_recipe": 1, "pretrain": 1, "export_model": 1, "embed_task": 2, "probe": 3},
+            {"write_recipe": 1, "pretrain": 1, "export_model": 1, "embed_pooled": 2, "embed_frames": 1, "probe": 3},
             id="two values swapped",
         ),
         pytest.param(
-            {"tasks": {"nsynth-pitch": {"windows": {"length_s": 2.0}}}},
-            {"write_recipe": 1, "prepare_task": 1, "embed_task": 5, "probe": 5},
-            id="one value of a task's windows",
+            {
+                "views": {"short": {"window_s": 2.0, "min_s": 1.0, "rows": "window"}},
+                "tasks": {"nsynth": {"view": "short"}},
+            },
+            {"embed_pooled": 5, "probe": 5},
+            id="another view of a task",
+        ),
+        pytest.param(
+            {"views": {"whole": {"window_s": 2.0}}}, {"embed_pooled": 10, "probe": 10}, id="one value of a view"
+        ),
+        pytest.param({"run": {"tasks": ["nsynth-pitch"]}}, {}, id="a task less"),
+        pytest.param(
+            {"run": {"tasks": ["nsynth-pitch", "nsynth-instrument", "gtzan-genre", "gtzan-rhythm"]}},
+            {"prepare_task": 1, "probe": 5},
+            id="a task more that shares a view",
+        ),
+        pytest.param(
+            {"tasks": {"gtzan-rhythm": {"probe": {"beats": {"neighbors": 0.5}}}}},
+            {"embed_frames": 5, "probe": 5},  # states of frames are gone as soon as they were used
+            id="what only the probe of beats reads",
+        ),
+        pytest.param(
+            {"tasks": {"gtzan-rhythm": {"probe": {"dropout": 0.5}}}},
+            {"embed_frames": 5, "probe": 5},
+            id="one value of the probe of beats",
         ),
         pytest.param(
             {"tasks": {"nsynth-pitch": {"probe": {"dropout": 0.3}}}},
-            {"write_recipe": 1, "probe": 5},
+            {"probe": 5},
             id="one value of a probe",
         ),
         pytest.param(
             {"tasks": {"clip": {"protocol": "tuned"}}},
-            {"write_recipe": 3, "embed_task": 5, "probe": 15},  # states of frames are gone as soon as they were used
+            {"embed_frames": 5, "probe": 15},
             id="another protocol",
         ),
         pytest.param({"models": {"music2vec-span5": {"seed": 5}}}, {}, id="an entry nobody uses"),

@@ -1,11 +1,11 @@
-"""Train the probing heads of one model on one task and score them on the test split."""
+"""Train the probing heads of one model on one task and keep what they answer on the test split."""
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from musicssl import job, runtime
-from musicssl.artefacts import write_json
-from musicssl.artefacts.scores import write_predictions, write_scores
-from musicssl.config.recipes import Task, build
+from musicssl.artefacts import task
+from musicssl.artefacts.scores import write_fit, write_predictions
 from musicssl.probing.protocol import probe
 
 if TYPE_CHECKING:
@@ -13,15 +13,13 @@ if TYPE_CHECKING:
 
 
 def main(snakemake: Any) -> None:
-    """Unpack the job, fit and score, write both results."""
-    recipe = snakemake.params.recipe
+    """Unpack the job, fit and answer, write both results."""
+    files, output = snakemake.input, snakemake.output
     runtime.use_threads(snakemake.threads)
-    task = build(Task, recipe["entry"])
-    files = snakemake.input
-    scores, predictions = probe(files.table, files.task, files.states, recipe, task, runtime.device())
-    write_json(snakemake.output.recipe, recipe)
-    write_predictions(snakemake.output.predictions, predictions)
-    write_scores(snakemake.output.metrics, scores)
+    table = task.read(Path(files.table).parent)
+    predictions, fitted = probe(table, files.states, snakemake.params.recipe, runtime.device())
+    write_predictions(output.predictions, predictions)
+    write_fit(output.fit, fitted)
 
 
 if __name__ == "__main__":

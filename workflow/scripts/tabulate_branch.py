@@ -12,8 +12,9 @@ if TYPE_CHECKING:
 def main(snakemake: Any) -> None:
     """Unpack the job, read the scores of the model and its floors, write the summary."""
     params = snakemake.params
-    cells = reporting.read_cells(snakemake.input.metrics, params.expected)
-    floor_cells = reporting.read_cells(snakemake.input.floors, params.expected)
+    expected = {name: one["digest"] for name, one in params.recipe["inputs"].items()}
+    cells = reporting.read_cells(snakemake.input.metrics, expected)
+    floor_cells = reporting.read_cells(snakemake.input.floors, expected)
     rows = reporting.branch_rows(params.recipe["name"], cells, floor_cells, params.floors)
     write_rows(snakemake.output.summary, SummaryRow, rows)
 

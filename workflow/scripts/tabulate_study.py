@@ -12,8 +12,11 @@ if TYPE_CHECKING:
 def main(snakemake: Any) -> None:
     """Unpack the job, read the scores, write the long table."""
     params = snakemake.params
-    cells = reporting.read_cells(snakemake.input.metrics, params.expected)
-    rows = reporting.study_rows(params.study, cells, params.selected, params.floors, params.baselines)
+    recipe = params.recipe
+    expected = {name: one["digest"] for name, one in recipe["inputs"].items()}
+    cells = reporting.read_cells(snakemake.input.metrics, expected)
+    study = {"name": recipe["name"], **recipe["entry"]}
+    rows = reporting.study_rows(study, cells, params.selected, params.floors, params.baselines)
     write_rows(snakemake.output.table, StudyRow, rows)
 
 

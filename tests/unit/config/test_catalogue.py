@@ -8,6 +8,7 @@ import sys
 
 import pytest
 
+from musicssl.config import catalogue as catalogue_module
 from musicssl.config import recipes
 from musicssl.config.catalogue import Catalogue
 from musicssl.config.inherit import ConfigError, merge, resolve
@@ -87,10 +88,12 @@ def test_a_digest_ignores_where_and_how_visibly_something_runs(paper: dict) -> N
     paper["corpora"]["music1000h"]["root"] = "elsewhere"
     paper["labels"]["kmeans"]["cluster"] = "slurm"
     paper["models"]["pretraining"].update(checkpoint_every=7, log_every=7, compile="layers")
-    paper["tasks"]["nsynth"]["root"] = "elsewhere"
+    paper["datasets"]["nsynth"].update(root="elsewhere", num_blocks=9)
     after = Catalogue(paper)
     for noun, name in (("models", "music2vec-vanilla"), ("models", "hubert-k2000-iter2"), ("tasks", "nsynth-pitch")):
         assert before.recipe(noun, name)["digest"] == after.recipe(noun, name)["digest"]
+    for catalogue in (before, after):
+        assert catalogue.recipe("probes", "mfcc", "nsynth-pitch") == before.recipe("probes", "mfcc", "nsynth-pitch")
 
 
 def test_combined_features_change_with_their_parts_and_scales(paper: dict) -> None:
@@ -126,6 +129,9 @@ def test_recipes_are_builtins_and_rebuild_their_class(paper: dict) -> None:
     assert isinstance(built, recipes.Data2vec)
     assert isinstance(built.schedule, recipes.TriStageSchedule)
     assert isinstance(built.architecture, recipes.Architecture)
+    beats = recipes.build(recipes.Task, catalogue.entry("tasks", "gtzan-rhythm")).probe.beats
+    assert beats == recipes.Beats(crop_s=10.0, frame_times="center", neighbors=1.0)
+    assert recipes.build(recipes.Task, catalogue.entry("tasks", "mtt")).probe.beats is None
 
 
 def test_snapshots_belong_to_the_run_they_are_taken_from(paper: dict) -> None:
@@ -170,7 +176,7 @@ def test_no_recipe_says_where_something_runs(paper: dict) -> None:
         "micro_batch_s": 0.0,
     }
     text = str(catalogue.recipe("probes", "hubert-k2000-iter2", "gs-key"))
-    assert not re.search("'(root|licence|log_every|checkpoint_every|compile)'", text)
+    assert not re.search("'(root|num_blocks|licence|log_every|checkpoint_every|compile)'", text)
 
 
 def test_floors_beside_a_branch_are_of_its_paradigm(paper: dict) -> None:
@@ -240,7 +246,7 @@ def test_a_task_takes_the_values_of_the_protocol_it_names(paper: dict) -> None:
     for model in ("mfcc", "music2vec-vanilla"):
         one, two = (after.recipe("probes", model, name) for name in ("gtzan-genre", "gtzan-genre-tuned"))
         assert one["digest"] == before.recipe("probes", model, "gtzan-genre")["digest"] != two["digest"]
-        assert one["inputs"]["items"]["digest"] == two["inputs"]["items"]["digest"]
+        assert one["inputs"]["task"]["digest"] == two["inputs"]["task"]["digest"]
         assert two["entry"]["probe"]["learning_rates"] == tuned["learning_rates"]
 
 
@@ -251,18 +257,68 @@ def test_one_grid_serves_every_task_and_model(paper: dict) -> None:
     assert grids == {tuple(paper["protocols"]["tuned"]["learning_rates"])}
 
 
-def test_states_depend_on_the_model_and_a_probe_on_its_own_task_alone(paper: dict) -> None:
-    before = Catalogue(copy.deepcopy(paper))
-    paper["run"] = {"tasks": ["mtg-genre", "gtzan-genre"]}
-    after = Catalogue(paper)
-    assert after.sharing("mtg-jamendo") == ["mtg-genre"]
-    assert before.sharing("mtg-jamendo") == ["mtg-top50", "mtg-genre", "mtg-instrument", "mtg-moodtheme"]
-    for noun, *names in (("states", "mfcc"), ("probes", "mfcc", "mtg-genre")):
-        assert before.recipe(noun, *names)["digest"] == after.recipe(noun, *names)["digest"]
-    one, two = (catalogue.recipe("embeddings", "mfcc", "mtg-jamendo")["digest"] for catalogue in (before, after))
-    assert one != two
-    with pytest.raises(ConfigError, match=r"run.tasks: holds no task of nsynth"):
-        after.sharing("nsynth")
+def digests(config, *asked):
+    catalogue = Catalogue(copy.deepcopy(config))
+    return [catalogue.recipe(*one)["digest"] for one in asked]
+
+
+STATES = [("states", "mfcc", "gtzan", "whole"), ("states", "mfcc", "gtzan", "frames"), ("states", "mfcc", "giantsteps",
+                                                                                         "clip30")]  # fmt: skip
+TASKS = [("tasks", name) for name in ("gtzan-genre", "gtzan-rhythm", "gs-key", "emomusic")]
+PROBES = [("probes", "mfcc", name) for _, name in TASKS]
+
+
+@pytest.mark.parametrize(
+    ("change", "changed"),
+    [
+        ({"run": {"tasks": ["gs-key"]}}, ""),
+        ({"datasets": {"gtzan": {"num_blocks": 5}}}, ""),
+        ({"tasks": {"gtzan-genre": {"options": {"min_usable_fraction": 0.5}}}}, "task genre, probe genre"),
+        ({"tasks": {"gtzan-genre": {"probe": {"dropout": 0.5}}}}, "probe genre"),
+        ({"tasks": {"gtzan-rhythm": {"probe": {"dropout": 0.5}}}}, "probe rhythm"),
+        ({"tasks": {"gtzan-rhythm": {"probe": {"beats": {"neighbors": 0.5}}}}}, "probe rhythm"),
+        ({"tasks": {"gtzan-rhythm": {"options": {"annotation": "B"}}}}, "task rhythm, probe rhythm"),
+        ({"views": {"clip30": {"window_s": 12.0, "min_s": 12.0}}}, "states clip30, task key, probe key"),
+        ({"views": {"window5": {"window_s": 10.0}}}, "probe emomusic"),  # its items are recordings whatever the windows
+    ],
+    ids=lambda value: str(value)[:60],
+)
+def test_a_change_reaches_what_it_decides_and_no_more(paper, change, changed):
+    names = ["states whole", "states frames", "states clip30", "task genre", "task rhythm", "task key", "task emomusic",
+             "probe genre", "probe rhythm", "probe key", "probe emomusic"]  # fmt: skip
+    asked = [*STATES, *TASKS, *PROBES]
+    pairs = zip(names, digests(paper, *asked), digests(merge(paper, change), *asked))
+    assert ", ".join(name for name, before, after in pairs if before != after) == changed
+
+
+def test_the_code_that_decides_is_in_the_digest(paper, monkeypatch):
+    """A metric is not: its scores are computed from stored predictions."""
+    asked = [*STATES[:1], *TASKS[:1], *PROBES[:1]]
+    before = digests(paper, *asked)
+    real = catalogue_module.version
+    for path, expected in (
+        ("probing/embed.py", [True, False, True]),
+        ("datasets/listing.py", [True, True, True]),
+        ("datasets/gtzan.py", [False, True, True]),
+        ("tasks/prepare.py", [False, True, True]),
+        ("probing/fit.py", [False, False, True]),
+        ("tasks/views.py", [True, False, True]),
+        ("datasets/nsynth.py", [False, False, False]),
+        ("probing/metrics.py", [False, False, False]),
+    ):
+        monkeypatch.setattr(catalogue_module, "version", lambda asked, path=path: real(asked) + (asked == path))
+        assert [one != other for one, other in zip(before, digests(paper, *asked))] == expected, path
+
+
+def test_states_lie_in_blocks_that_a_dataset_counts(paper: dict) -> None:
+    catalogue = Catalogue(merge(paper, {"datasets": {"giantsteps": {"num_blocks": 2}}}))
+    assert catalogue.states_files("mfcc", "gs-key", ".npy") == [
+        "states/mfcc/giantsteps/clip30/000.npy", "states/mfcc/giantsteps/clip30/001.npy",
+    ]  # fmt: skip
+    assert catalogue.states_files("mfcc", "gtzan-rhythm", ".json") == ["states/mfcc/gtzan/frames/000.json"]
+    assert catalogue.views("frame") == ["frames"]
+    assert set(catalogue.views("recording", "window")) == set(catalogue.names("views")) - {"frames"}
+    assert catalogue.root_of("gtzan") == {"root": "data/gtzan"}
 
 
 def test_the_miniature_probes_both_paradigms_and_all_floors_on_all_13_tasks(miniature: dict) -> None:

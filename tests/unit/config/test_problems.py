@@ -101,7 +101,7 @@ def test_every_problem_is_listed_once_with_the_nearest_name(paper: dict) -> None
             {"parts": {"hubert-k2000-mfcc39-l6": 1.0}},
             "parts.hubert-k2000-mfcc39-l6: of kind layer, expected mfcc, chroma or cqt",
         ),
-        ("tasks", "gs-key", {"metrics": ["accuracy"]}, "tasks.gs-key.metrics: no 'accuracy' for key"),
+        ("tasks", "gs-key", {"metrics": ["accuracy"]}, "tasks.gs-key.metrics: unknown key"),
         ("studies", "table1", {"tasks": ["mttt"]}, "studies.table1.tasks: no tasks entry 'mttt'; did you mean 'mtt'?"),
     ],
 )
@@ -131,6 +131,10 @@ def test_relations_between_entries_are_checked(
         ("corpora.music1000h.num_shards", 0, "found 0, expected at least 1"),
         ("labels.mfcc39-k500.num_clusters", 0, "found 0, expected at least 1"),
         ("tasks.mtt.probe.max_epochs", 0, "found 0, expected at least 1"),
+        ("tasks.gtzan-rhythm.probe.beats.neighbors", 1.5, "found 1.5, expected 0 to 1"),
+        ("tasks.gtzan-rhythm.probe.beats.crop_s", -1.0, "found -1.0, expected at least 0"),
+        ("views.window5.window_s", -5.0, "found -5.0, expected at least 0"),
+        ("datasets.gtzan.num_blocks", 0, "found 0, expected at least 1"),
     ],
 )
 def test_a_number_out_of_its_range_is_named_where_it_stands(
@@ -169,14 +173,100 @@ def test_layers_that_no_probe_can_sum_are_refused(paper: dict, layers: object, f
     assert problems(paper) == [f"tasks.genre-layers.probe.layers: {found}"]
 
 
-def test_wrong_protocols_and_split_datasets_are_told(paper: dict) -> None:
+def test_wrong_protocols_are_told(paper: dict) -> None:
     paper["tasks"]["mtt"]["protocol"] = "tunde"
     paper["protocols"]["tuned"]["learning_rates"] = "all"
-    paper["tasks"]["gtzan-rhythm"]["root"] = "elsewhere"
     found = problems(paper)
     assert "tasks.mtt.protocol: no protocols entry 'tunde'; did you mean 'tuned'?" in found
     assert any(text.startswith("protocols.tuned.learning_rates: found 'all'") for text in found)
-    del paper["tasks"]["mtt"]["protocol"], paper["protocols"]["tuned"]["learning_rates"]
-    assert problems(paper) == [
-        "tasks.gtzan-rhythm.root: found 'elsewhere', but gtzan-genre reads the same dataset elsewhere"
-    ]
+
+
+ROWS = "expected a view with rows: frame, as beats need"
+NO_FRAMES = "frames gives a row a frame, expected one with rows: recording or window"
+WINDOWS = "expected rows: window and min_s equal to window_s, since each window is an item (items: window)"
+
+
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        (
+            {"tasks": {"mtg": {"view": "windov30"}}},
+            ["tasks.mtg.view: no views entry 'windov30'; did you mean 'window30'?"],
+        ),
+        ({"tasks": {"mtg": {"dataset": "mtg"}}}, ["tasks.mtg.dataset: no datasets entry 'mtg'"]),
+        ({"tasks": {"mtt": {"dataset": "dataset"}}}, ["tasks.mtt.dataset: no datasets entry 'dataset'"]),
+        (
+            {"tasks": {"gtzan-rhythm": {"view": "whole"}}},
+            [f"tasks.gtzan-rhythm.view: whole gives a row a recording, {ROWS}"],
+        ),
+        ({"tasks": {"nsynth": {"view": "frames"}}}, [f"tasks.nsynth.view: {NO_FRAMES}"]),
+        (
+            {"tasks": {"gs-key": {"view": "window30"}}},
+            [f"tasks.gs-key.view: window30 gives a row a recording and keeps windows of 1.0 s, {WINDOWS}"],
+        ),
+        (
+            {"tasks": {"vocalset": {"view": "window5"}}},
+            [f"tasks.vocalset.view: window5 gives a row a window and keeps windows of 1.0 s, {WINDOWS}"],
+        ),
+        (
+            {"tasks": {"gtzan-rhythm": {"probe": {"beats": None}}}},
+            ["tasks.gtzan-rhythm.probe.beats: missing; expected crop_s, frame_times and neighbors"],
+        ),
+        (
+            {"tasks": {"mtt": {"probe": {"beats": {"crop_s": 1.0, "frame_times": "start", "neighbors": 1.0}}}}},
+            ["tasks.mtt.probe.beats: found for kind multilabel, expected none: only the probe of beats reads it"],
+        ),
+        (
+            {"tasks": {"gtzan-rhythm": {"probe": {"beats": {"frame_times": "end"}}}}},
+            ["tasks.gtzan-rhythm.probe.beats.frame_times: found 'end'; input should be 'center' or 'start'"],
+        ),
+        (
+            {"tasks": {"gtzan-rhythm": {"probe": {"beats": {"neighbours": 0.5}}}}},
+            ["tasks.gtzan-rhythm.probe.beats.neighbours: unknown key; did you mean 'neighbors'?"],
+        ),
+        (
+            {"tasks": {"gs-key": {"items": "song"}}},
+            ["tasks.gs-key.items: found 'song'; input should be 'recording' or 'window'"],
+        ),
+        ({"tasks": {"gs-key": {"root": "data"}}}, ["tasks.gs-key.root: unknown key"]),
+        ({"protocols": {"paper": {"seeds": []}}, "run": {"tasks": ["mtt"]}}, None),
+        ({"datasets": {"gtzan": {"root": ""}}}, ["datasets.gtzan.root: missing; name the folder of the dataset"]),
+        (
+            {"datasets": {"gtsan": {"base": "dataset", "root": "x"}}},
+            [
+                "datasets.gtsan.root: no adapter datasets/gtsan.py would read it; correct the name of the entry, or "
+                "write one"
+            ],
+        ),
+        (
+            {"views": {"x": {"window_s": 0.0, "min_s": 0.0, "rows": "window"}}},
+            [
+                "views.x.rows: found window, but window_s is 0, which takes recordings whole; set window_s, or "
+                "rows: recording"
+            ],
+        ),
+        (
+            {"views": {"x": {"window_s": 3.0, "min_s": 0.0, "rows": "frame"}}},
+            ["views.x.window_s: found 3.0, expected 0: frames are those of whole recordings"],
+        ),
+        (
+            {"views": {"x": {"window_s": 3.0, "min_s": 4.0, "rows": "window"}}},
+            ["views.x.min_s: 4.0 is longer than window_s 3.0"],
+        ),
+        (
+            {"views": {"x": {"window_s": 0.02, "min_s": 0.0, "rows": "window"}}},
+            ["views.x.window_s: 0.02 is shorter than the 400 samples that a frame sees"],
+        ),
+        (
+            {"views": {"x": {"window_s": 5.0, "min_s": 1.0, "rows": "window"}}},
+            ["views.x: duplicate of views.window5; remove one of the two"],
+        ),
+    ],
+    ids=lambda value: str(value)[:70],
+)
+def test_views_that_do_not_fit_are_told_where_they_stand(paper: dict, change: dict, expected: list[str] | None) -> None:
+    found = problems(merge(paper, change))
+    if expected is None:
+        assert set(found) == {f"tasks.{name}.probe.seeds: may not be empty" for name in Catalogue(paper).names("tasks")}
+        return
+    assert [text.split("; there are")[0] for text in found] == expected

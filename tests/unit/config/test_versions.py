@@ -5,7 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from musicssl.config import versions as module
 from musicssl.config.catalogue import Catalogue
+from musicssl.config.inherit import ConfigError
 from musicssl.config.versions import DECIDED_BY, PACKAGE, version
 
 CONFIG = PACKAGE.parents[2] / "config"
@@ -27,7 +29,8 @@ def test_every_version_beside_code_decides_something() -> None:
         for path in PACKAGE.rglob("*.py")
         if re.search(r"^VERSION = ", path.read_text(), re.MULTILINE) and path.parent.name != "artefacts"
     }
-    assert stated == {file for files in DECIDED_BY.values() for file in files}
+    adapters = {path.relative_to(PACKAGE).as_posix() for path in (PACKAGE / "datasets").glob("*.py")}
+    assert stated - adapters == {file for files in DECIDED_BY.values() for file in files} - adapters
 
 
 @pytest.mark.parametrize(
@@ -60,3 +63,13 @@ def raised(read, file):
         return re.sub(r"^VERSION = \d+", "VERSION = 99", text, flags=re.MULTILINE) if path == file else text
 
     return read_text
+
+
+def test_a_version_is_a_line_of_its_own(tmp_path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "PACKAGE", tmp_path)
+    (tmp_path / "some.py").write_text('"""Text: VERSION = 3."""\nVERSION = 12  # since then\n"""Raised when."""\n')
+    assert version("some.py") == 12
+    (tmp_path / "none.py").write_text("VERSIONS = 3\n")
+    for name in ("none.py", "absent.py"):
+        with pytest.raises(ConfigError, match=rf"{name}: found no line `VERSION = 1`, expected one"):
+            version(name)

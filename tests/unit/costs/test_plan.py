@@ -45,13 +45,29 @@ def test_disk_of_1000_hours(paper):
 
 
 def test_states_of_the_tasks(paper):
-    """13 states of 768 in float16: 305,979 notes of two tasks, 55,525 tracks of four, 930 clips whose frames pass."""
+    """13 states of 768 in float16: 305,979 notes of two tasks, 55,701 tracks of four, 1,000 clips whose frames pass."""
     found = stages(paper, "table1")
     row_gb = 13 * 768 * 2 / 1e9
-    for dataset, rows in (("nsynth", 305_979), ("mtg-jamendo", 55_525), ("gtzan", 930)):
-        stage = found["embed_task", f"music2vec-vanilla on {dataset}"]
-        assert stage.disk_gb == pytest.approx(rows * row_gb, rel=1e-3)
-        assert stage.passing_gb == pytest.approx(930 * 1499 * row_gb if dataset == "gtzan" else 0, rel=1e-3)
+    for dataset, view, rows, jobs in (
+        ("nsynth", "whole", 305_979, 4), ("mtg-jamendo", "window30", 55_701, 16), ("gtzan", "whole", 1_000, 1),
+        ("emomusic", "window5", 9_000, 1), ("giantsteps", "clip30", 2_090 * 4, 1),
+    ):  # fmt: skip
+        stage = found["embed_pooled", f"music2vec-vanilla on {dataset} on {view}"]
+        assert stage.disk_gb == pytest.approx(rows * row_gb, rel=1e-2)
+        assert (stage.passing_gb, stage.jobs) == (0, jobs)
+    frames = found["embed_frames", "music2vec-vanilla on gtzan on frames"]
+    assert frames.passing_gb == pytest.approx(1_000 * 1499 * row_gb, rel=1e-3)
+    assert frames.disk_gb == 0
+
+
+def test_decoding_is_planned_beside_the_encoder(paper):
+    """3,791 hours at 170 s a core second are 22 core-hours; eight of them hold a quick GPU for 2.8 hours."""
+    quick = plan.plan(paper, "table1", HOURS, 1e18)
+    stage = next(s for s in quick if s.name == "music2vec-vanilla on mtg-jamendo on window30")
+    assert stage.gpu_h == pytest.approx(3_791 / 170 / 8, rel=1e-3)
+    assert stage.cpu_h > 3_791 / 170
+    slow = next(s for s in plan.plan(paper, "table1", HOURS, 1e12) if s.name == stage.name)
+    assert slow.gpu_h > 10 * stage.gpu_h
 
 
 @pytest.mark.parametrize(
@@ -77,7 +93,11 @@ def test_a_stage_shared_by_models_is_counted_once(paper):
 
 
 def test_a_floor_trains_nothing(paper):
-    assert {stage.rule for stage in plan.plan(paper, "random-hubert", HOURS)} == {"build_untrained", "embed_task"}
+    assert {stage.rule for stage in plan.plan(paper, "random-hubert", HOURS)} == {
+        "build_untrained",
+        "embed_pooled",
+        "embed_frames",
+    }
     assert plan.plan(paper, "constant", HOURS) == []
 
 

@@ -2,41 +2,39 @@
 
 import pytest
 
-from musicssl import datasets as tasks
 from musicssl.config.catalogue import Catalogue
+from musicssl.config.recipes import View, build
 from musicssl.costs.sizes import DATASETS, states_cost
+from musicssl.datasets import DATASETS as ADAPTERS
+from musicssl.datasets import adapter, giantsteps
 
 BASE = (13, 768)
+FRAMES = View(window_s=0.0, min_s=0.0, rows="frame")
+WHOLE = View(window_s=0.0, min_s=0.0, rows="recording")
 
 
-def test_every_task_has_a_size_that_its_adapter_confirms(paper: dict) -> None:
-    entries = [Catalogue(paper).entry("tasks", name) for name in Catalogue(paper).names("tasks")]
-    assert {(e["dataset"], e["target"]) for e in entries} == {(d, t) for d, size in DATASETS.items() for t in size.rows}
-    windows = {"emomusic": 9}
-    for dataset in ("magnatagatune", "emomusic", "nsynth", "giantsteps"):
-        for rows in DATASETS[dataset].rows.values():
-            assert rows == windows.get(dataset, 1) * sum(tasks.adapter(dataset).EXPECTED.values())
-    for target, rows in DATASETS["mtg-jamendo"].rows.items():
-        assert rows == sum(tasks.adapter("mtg-jamendo").EXPECTED[target].values())
+def test_every_dataset_has_a_size_that_holds_what_its_tasks_use() -> None:
+    assert set(DATASETS) == set(ADAPTERS)
+    for dataset in ("magnatagatune", "emomusic", "nsynth", "gtzan"):
+        assert DATASETS[dataset].recordings >= sum(adapter(dataset).EXPECTED.values())
+    assert DATASETS["nsynth"].recordings == sum(adapter("nsynth").EXPECTED.values())
+    assert DATASETS["giantsteps"].recordings >= sum(giantsteps.SONGS.values())
+    assert DATASETS["giantsteps"].hours * 120 >= sum(giantsteps.WINDOWS[30.0].values())
+    for expected in adapter("mtg-jamendo").EXPECTED.values():
+        assert DATASETS["mtg-jamendo"].recordings >= sum(expected.values())
 
 
-def test_beats_cost_28_gigabytes_while_they_are_probed_and_none_afterwards() -> None:
-    cost = states_cost("gtzan", ["genre", "rhythm"], *BASE)
-    assert cost.frames_bytes == pytest.approx(930 * 1499 * 13 * 768 * 2, rel=1e-3)
-    assert cost.frames_bytes / 1e9 == pytest.approx(27.9, abs=0.1)
-    assert cost.pooled_bytes == 930 * 13 * 768 * 2
-    assert states_cost("gtzan", ["genre"], *BASE).frames_bytes == 0
+def test_beats_cost_30_gigabytes_while_they_are_probed_and_none_afterwards() -> None:
+    cost = states_cost(DATASETS["gtzan"], FRAMES, *BASE)
+    assert cost.frames_bytes == pytest.approx(1_000 * 1499 * 13 * 768 * 2, rel=1e-3)
+    assert cost.frames_bytes / 1e9 == pytest.approx(29.9, abs=0.1)
+    assert cost.pooled_bytes == 0
+    assert states_cost(DATASETS["gtzan"], WHOLE, *BASE) == (1_000 * 13 * 768 * 2, 0)
 
 
-def test_all_13_tasks_keep_9_gigabytes_a_model() -> None:
-    kept = sum(states_cost(name, list(size.rows), *BASE).pooled_bytes for name, size in DATASETS.items())
+def test_all_13_tasks_keep_8_gigabytes_a_model(paper: dict) -> None:
+    catalogue = Catalogue(paper)
+    pairs = {(task["dataset"], task["view"]) for task in catalogue.entries["tasks"].values()}
+    views = {name: build(View, catalogue.entry("views", name)) for _, name in pairs}
+    kept = sum(states_cost(DATASETS[dataset], views[name], *BASE).pooled_bytes for dataset, name in pairs)
     assert kept / 1e9 == pytest.approx(8.3, abs=0.1)
-
-
-def test_shared_recordings_are_paid_once_and_fewer_tasks_cost_less() -> None:
-    every = states_cost("mtg-jamendo", ["top50tags", "genre", "instrument", "moodtheme"], *BASE)
-    assert every.pooled_bytes == 55_525 * 13 * 768 * 2
-    one = states_cost("mtg-jamendo", ["moodtheme"], *BASE)
-    assert one.pooled_bytes == 17_982 * 13 * 768 * 2
-    assert one.hours == pytest.approx(every.hours * 17_982 / 55_525)
-    assert states_cost("nsynth", ["pitch"], *BASE) == states_cost("nsynth", ["pitch", "instrument"], *BASE)

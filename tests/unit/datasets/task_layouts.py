@@ -217,6 +217,13 @@ def write_vocalset(
     return root
 
 
+def read_dataset(dataset: str, target: str, root: Path, options: dict[str, object] | None = None):
+    """Read one target as the checks of :mod:`musicssl.tasks` let it pass, an item a recording."""
+    from musicssl.tasks.prepare import checked, read_target
+
+    return checked(dataset, target, read_target(dataset, target, root, options or {}))
+
+
 WRITERS = {
     "nsynth": write_nsynth,
     "giantsteps": write_giantsteps,

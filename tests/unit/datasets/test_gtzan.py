@@ -6,9 +6,9 @@ import json
 import shutil
 
 import pytest
-from task_layouts import GENRES, jams, put, write_gtzan
+from task_layouts import GENRES, jams, put, read_dataset, write_gtzan
 
-from musicssl.datasets import base, gtzan, read_dataset
+from musicssl.datasets import base, gtzan
 from musicssl.runtime import UserError
 
 

@@ -19,8 +19,10 @@ LISTED = """
 import sys, time
 from pathlib import Path
 from musicssl.runtime import peak_resident_bytes
-from musicssl.datasets import disk, read_dataset, write_task
-from musicssl.config.recipes import Items, Windows
+from musicssl.artefacts import task as stored
+from musicssl.config.recipes import Items
+from musicssl.datasets import disk
+from musicssl.tasks.prepare import prepare, table_of
 
 def list_audio(root, folder):
     place = folder.relative_to(root).as_posix()
@@ -30,10 +32,10 @@ def list_audio(root, folder):
 
 disk.list_audio = list_audio
 root, dataset, target, kind = Path(sys.argv[1]), *sys.argv[2:5]
-data = read_dataset(dataset, target, root, {})
-windows = Windows(length_s=0.0, min_s=1.0, average="embeddings")
-task = Items(dataset=dataset, target=target, kind=kind, windows=windows, options={}, code_version=1)
-write_task(data, "big", task, root / "out")
+task = Items(dataset=dataset, target=target, kind=kind, items="recording", options={})
+data = prepare(task, None, root, lambda path: 4.0)
+stored.write(root / "out", table_of("big", task, data))
+assert stored.read(root / "out").items == data.items
 print(len(data.items), len(data.skipped), len(data.classes), peak_resident_bytes(), int(time.process_time()))
 """
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 
 import pytest
-from task_layouts import nsynth_note, put, write_nsynth
+from task_layouts import nsynth_note, put, read_dataset, write_nsynth
 
-from musicssl.datasets import base, nsynth, read_dataset
+from musicssl.datasets import base, nsynth
 from musicssl.runtime import UserError
 
 

@@ -12,11 +12,12 @@ from typing import NamedTuple
 import pytest
 import soundfile
 
-from musicssl import datasets as tasks
 from musicssl.config.catalogue import Catalogue
-from musicssl.config.recipes import Miniature, Task, build
+from musicssl.config.recipes import Items, Miniature, View, build
 from musicssl.datasets import base
+from musicssl.datasets.listing import list_recordings
 from musicssl.miniature import write_dataset
+from musicssl.tasks.prepare import prepare
 
 ITEMS = {
     "nsynth": (22, 10, 20),  # eleven families in training, ten in the others
@@ -85,15 +86,23 @@ def folder(tmp_path_factory):
     return written
 
 
+def read(name, folder, miniature):
+    """Return a task's folder and its items, from the recordings that are listed."""
+    recipe = Catalogue(miniature).recipe("tasks", name)
+    task, view = build(Items, recipe["entry"]), recipe["inputs"].get("view")
+    root = folder(task.dataset)
+    lengths = {one.path: one.duration_s for one in list_recordings(task.dataset, root, 2)}
+    return root, prepare(task, view and build(View, view["entry"]), root, lengths.get)
+
+
 def test_every_task_of_the_miniature_is_read_back(miniature):
     assert set(Catalogue(miniature).names("tasks")) == set(EXPECTED)
 
 
 @pytest.mark.parametrize("name", EXPECTED)
 def test_the_adapter_reads_what_the_writer_wrote(folder, miniature, name):
-    task = build(Task, Catalogue(miniature).entry("tasks", name))
-    root, expected = folder(task.dataset), EXPECTED[name]
-    data = tasks.read_task(task, root)
+    root, data = read(name, folder, miniature)
+    expected, kind = EXPECTED[name], Catalogue(miniature).entry("tasks", name)["kind"]
     recordings = Counter(split for _, split in {(item.group, item.split) for item in data.items})
     assert tuple(recordings[split] for split in base.SPLITS) == expected.recordings
     left = list(data.skipped)
@@ -101,7 +110,7 @@ def test_the_adapter_reads_what_the_writer_wrote(folder, miniature, name):
         left.remove(next(skip for skip in left if skip.reason == reason and detail in skip.detail))
     assert not left
     if expected.absent is not None:
-        absent = [base.absent_classes(data.items, data.classes, task.kind, split) for split in ("train", "test")]
+        absent = [base.absent_classes(data.items, data.classes, kind, split) for split in ("train", "test")]
         assert tuple(absent) == expected.absent
     lengths_s = {item.group: soundfile.info(root / item.path).duration for item in data.items}
     clips = Counter(item.group for item in data.items)
@@ -135,10 +144,9 @@ PROMISED = {
 
 @pytest.mark.parametrize("name", PROMISED)
 def test_nobody_is_heard_on_both_sides_where_the_protocol_promises_it(folder, miniature, name):
-    task = build(Task, Catalogue(miniature).entry("tasks", name))
-    data = tasks.read_task(task, folder(task.dataset))
+    root, data = read(name, folder, miniature)
     heard, split_of = defaultdict(set), {item.group: item.split for item in data.items}
-    for recording, owner in owners(name, folder(task.dataset), data):
+    for recording, owner in owners(name, root, data):
         heard[split_of.get(recording, "left out")].add(owner)
     assert all(heard[split] for pair in PROMISED[name] for split in pair)
     for one, other in PROMISED[name]:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import shutil
 
 import pytest
-from task_layouts import put, write_magnatagatune, write_mtg_jamendo
+from task_layouts import put, read_dataset, write_magnatagatune, write_mtg_jamendo
 
-from musicssl.datasets import base, magnatagatune, mtg_jamendo, read_dataset
+from musicssl.datasets import base, magnatagatune, mtg_jamendo
 from musicssl.runtime import UserError
 
 

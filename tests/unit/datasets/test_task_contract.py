@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import dataclasses
 import json
 import shutil
 from pathlib import Path
@@ -12,13 +13,18 @@ import pytest
 import task_layouts
 
 import prepare_task
-from musicssl import datasets as tasks
+from musicssl.artefacts import recordings
+from musicssl.artefacts import task as stored
 from musicssl.commands import tasks as command
-from musicssl.config.recipes import Items, Probe, Task, Windows
-from musicssl.datasets import base, gtzan, nsynth
+from musicssl.config.recipes import Items, View
+from musicssl.datasets import DATASETS, adapter, base, gtzan, nsynth
+from musicssl.datasets.disk import audio_duration_s
+from musicssl.datasets.listing import list_recordings
 from musicssl.runtime import UserError
+from musicssl.tasks import checks
+from musicssl.tasks.prepare import prepare
 
-TASKS = [(dataset, target) for dataset in tasks.DATASETS for target in tasks.adapter(dataset).TARGETS]
+TASKS = [(dataset, target) for dataset in DATASETS for target in adapter(dataset).TARGETS]
 GOLDEN = Path(__file__).parents[2] / "golden" / "published_splits.csv"
 
 
@@ -27,31 +33,15 @@ def roots(tmp_path_factory):
     return {name: write(tmp_path_factory.mktemp(name)) for name, write in task_layouts.WRITERS.items()}
 
 
-def entry(dataset, target, root, **changes):
-    probe = Probe(
-        layers="all",
-        hidden_size=8,
-        dropout=0.0,
-        learning_rates=[1e-3],
-        batch_size=4,
-        max_epochs=1,
-        plateau_patience=1,
-        stop_patience=1,
-        seeds=[0],
-        num_bootstraps=2,
-    )
-    values = {
-        "dataset": dataset,
-        "target": target,
-        "kind": tasks.adapter(dataset).TARGETS[target],
-        "metrics": [],
-        "windows": Windows(length_s=0.0, min_s=1.0, average="embeddings"),
-        "probe": probe,
-        "options": {},
-        "code_version": 1,
-        "root": str(root),
-    }
-    return Task(**{**values, **changes})
+def entry(dataset, target, **changes):
+    kind = adapter(dataset).TARGETS[target]
+    return Items(**{"dataset": dataset, "target": target, "kind": kind, "items": "recording", "options": {}} | changes)
+
+
+def read(root, dataset, target, view=None, **changes):
+    """Return the items of a task, whose recordings have the lengths that their headers give."""
+    task = entry(dataset, target, **changes)
+    return prepare(task, view, root, lambda path: audio_duration_s(root / path) or 0.0)
 
 
 def test_there_are_13_tasks():
@@ -60,8 +50,8 @@ def test_there_are_13_tasks():
 
 @pytest.mark.parametrize(("dataset", "target"), TASKS)
 def test_items_keep_the_contract(roots, dataset, target):
-    root, kind = roots[dataset], tasks.adapter(dataset).TARGETS[target]
-    data = tasks.read_task(entry(dataset, target, root), root)
+    root, kind = roots[dataset], adapter(dataset).TARGETS[target]
+    data = read(root, dataset, target)
     homes: dict[str, set[str]] = {}
     for item in data.items:
         homes.setdefault(item.group, set()).add(item.split)
@@ -82,12 +72,12 @@ def test_items_keep_the_contract(roots, dataset, target):
     assert set().union(*homes.values()) == set(base.SPLITS)
     assert len({item.id for item in data.items}) == len(data.items)
     assert len(set(data.classes)) == len(data.classes)
-    assert data == tasks.read_task(entry(dataset, target, root), root)
+    assert data == read(root, dataset, target)
 
 
-@pytest.mark.parametrize("dataset", tasks.DATASETS)
+@pytest.mark.parametrize("dataset", DATASETS)
 def test_every_dataset_says_what_it_is(dataset):
-    module = tasks.adapter(dataset)
+    module = adapter(dataset)
     assert "year = {" in module.CITATION
     assert module.CITATION.count("{") == module.CITATION.count("}")
     for text in (module.LICENCE, module.SOURCE, module.LAYOUT):
@@ -97,7 +87,10 @@ def test_every_dataset_says_what_it_is(dataset):
 
 @pytest.mark.parametrize("row", csv.DictReader(GOLDEN.open()), ids=lambda row: f"{row['dataset']}:{row['target']}")
 def test_expected_sizes_are_the_published_ones(roots, row):
-    data = tasks.read_dataset(row["dataset"], row["target"], roots[row["dataset"]], {})
+    data = task_layouts.read_dataset(row["dataset"], row["target"], roots[row["dataset"]])
+    if row["dataset"] == "giantsteps":  # in clips of 30 s
+        view = View(window_s=30.0, min_s=30.0, rows="window")
+        data = read(roots["giantsteps"], "giantsteps", row["target"], view, items="window")
     assert data.expected == {split: int(row[split]) for split in base.SPLITS}
     if row["dataset"] != "mtg-jamendo":  # its outputs come from the split files
         assert len(data.classes) == int(row["num_outputs"])
@@ -106,37 +99,23 @@ def test_expected_sizes_are_the_published_ones(roots, row):
 
 @pytest.mark.parametrize(("dataset", "target"), TASKS)
 def test_missing_root_and_empty_root_name_the_source(tmp_path, dataset, target):
-    module = tasks.adapter(dataset)
+    module = adapter(dataset)
     with pytest.raises(UserError, match=r"no such folder") as error:
-        tasks.read_dataset(dataset, target, tmp_path / "absent", {})
+        task_layouts.read_dataset(dataset, target, tmp_path / "absent")
     assert module.SOURCE in str(error.value)
     with pytest.raises(UserError) as error:
-        tasks.read_dataset(dataset, target, tmp_path, {})
+        task_layouts.read_dataset(dataset, target, tmp_path)
     assert module.SOURCE in str(error.value)
     assert module.LAYOUT in str(error.value)
 
 
 def test_unknown_names_are_refused_with_what_is_known(tmp_path):
     with pytest.raises(UserError, match=r"found 'nsinth', expected one of emomusic, giantsteps"):
-        tasks.read_dataset("nsinth", "pitch", tmp_path, {})
+        task_layouts.read_dataset("nsinth", "pitch", tmp_path)
     with pytest.raises(UserError, match=r"found 'tone', expected one of instrument, pitch"):
-        tasks.read_dataset("nsynth", "tone", tmp_path, {})
+        task_layouts.read_dataset("nsynth", "tone", tmp_path)
     with pytest.raises(UserError, match=r"kind of nsynth:pitch: found 'key', expected 'multiclass'"):
-        tasks.read_task(entry("nsynth", "pitch", tmp_path, kind="key"), tmp_path)
-
-
-def test_clip_length_comes_from_the_options_then_the_windows(roots):
-    root = roots["vocalset"]
-    windows = Windows(length_s=3.5, min_s=1.0, average="predictions")
-
-    def starts(task):
-        return {item.start_s for item in tasks.read_task(task, root).items}
-
-    assert starts(entry("vocalset", "technique", root)) == {0.0, 3.0}
-    assert starts(entry("vocalset", "technique", root, windows=windows)) == {0.0, 3.5}
-    assert starts(entry("vocalset", "technique", root, windows=windows, options={"clip_s": 2.0})) == {0.0, 2.0, 4.0}
-    with pytest.raises(UserError, match=r"options.clip_s: found 'long', expected seconds"):
-        tasks.read_dataset("vocalset", "technique", root, {"clip_s": "long"})
+        read(tmp_path, "nsynth", "pitch", kind="key")
 
 
 def one(split="train", key="a", group="g", target=0):
@@ -145,7 +124,7 @@ def one(split="train", key="a", group="g", target=0):
 
 def check(items, kind="multiclass", classes=("x", "y"), expected=None, skipped=()):
     data = base.TaskData(list(items), list(classes), list(skipped), expected, [])
-    return base.check_items("some:task", data, kind, "the shop")
+    return checks.check_items("some:task", data, kind, "the shop")
 
 
 def test_an_empty_split_is_refused():
@@ -200,7 +179,7 @@ def test_a_tag_absent_from_a_split_is_refused_before_anything_is_embedded(split)
 def usable(num_usable, lost, least=0.9):
     items = [one(split, f"{split}{i}", f"{split}{i}") for split in ("train", "valid") for i in range(90)]
     items += [one("test", f"{i}#{k}", str(i)) for i in range(num_usable) for k in range(5)]
-    base.require_usable("some:task", base.TaskData(items, [], lost, None, []), least, "the shop")
+    checks.require_usable("some:task", base.TaskData(items, [], lost, None, []), least, "the shop")
 
 
 def test_a_split_that_lost_more_than_a_tenth_of_its_recordings_is_refused():
@@ -228,40 +207,69 @@ def test_the_least_share_is_an_option_of_every_task(roots, tmp_path):
     with pytest.raises(
         UserError, match=r"gtzan:genre: found 1 usable of 2 recordings that train lists \(50.0%; .*rock"
     ):
-        tasks.read_task(entry("gtzan", "genre", root), root)
-    assert len(tasks.read_task(entry("gtzan", "genre", root, options={"min_usable_fraction": 0.5}), root).items) == 4
+        read(root, "gtzan", "genre")
+    assert len(read(root, "gtzan", "genre", options={"min_usable_fraction": 0.5}).items) == 4
     for value in ("half", 1.5, -0.1):
         with pytest.raises(UserError, match=r"options.min_usable_fraction: found .*, expected a share from 0 to 1"):
-            tasks.read_task(entry("gtzan", "genre", root, options={"min_usable_fraction": value}), root)
+            read(root, "gtzan", "genre", options={"min_usable_fraction": value})
 
 
 def test_prepare_task_writes_the_three_files(roots, tmp_path):
-    import dataclasses
-
-    task = entry("gtzan", "rhythm", roots["gtzan"], options={"annotation": "A", "crop_s": 10.0})
-    items = {field.name: dataclasses.asdict(task)[field.name] for field in dataclasses.fields(Items)}
+    recipe = {
+        "name": "gtzan-rhythm",
+        "digest": "0" * 10,
+        "entry": dataclasses.asdict(entry("gtzan", "rhythm")),
+        "inputs": {},
+    }
+    recordings.write(tmp_path / "recordings.csv", list_recordings("gtzan", roots["gtzan"], 2))
+    out = tmp_path / "task"
     job = SimpleNamespace(
-        params=SimpleNamespace(
-            recipe={"name": "gtzan-rhythm", "digest": "0" * 10, "entry": items}, place={"root": task.root}
-        ),
-        output=SimpleNamespace(table=str(tmp_path / "items.csv")),
+        params=SimpleNamespace(recipe=recipe, place={"root": str(roots["gtzan"])}),
+        input=SimpleNamespace(recordings=tmp_path / "recordings.csv"),
+        output=SimpleNamespace(table=str(out / "items.csv")),
     )
     prepare_task.main(job)
-    first = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+    first = {path.name: path.read_bytes() for path in out.iterdir()}
     assert sorted(first) == ["items.csv", "skipped.csv", "task.json"]
     assert not any(b"\r" in content for content in first.values())
     prepare_task.main(job)
-    assert first == {path.name: path.read_bytes() for path in tmp_path.iterdir()}
-    rows = list(csv.DictReader((tmp_path / "items.csv").open()))
-    assert list(rows[0]) == ["id", "split", "path", "start_s", "duration_s", "group", "target"]
-    assert rows[0]["id"] == "rock.00099"
-    assert json.loads(rows[0]["target"]) == [0.5, 1.0, 1.5, 2.0]
-    skipped = list(csv.DictReader((tmp_path / "skipped.csv").open()))
-    assert [(row["item"], row["split"]) for row in skipped] == [("jazz.00054", "train")]
-    card = json.loads((tmp_path / "task.json").read_text())
-    keys = {"task", "dataset", "kind", "classes", "citation", "licence", "counts", "expected", "notes"}
-    assert set(card) == keys
+    assert first == {path.name: path.read_bytes() for path in out.iterdir()}
+    table = stored.read(out)
+    assert (table.items[0].id, table.items[0].target) == ("rock.00099", [0.5, 1.0, 1.5, 2.0])
+    assert [(skip.item, skip.split) for skip in table.skipped] == [("jazz.00054", "train")]
+    assert (table.task, table.dataset, table.kind, table.classes) == ("gtzan-rhythm", "gtzan", "beats", [])
+    card = json.loads((out / "task.json").read_text())
     assert card["counts"] == {"train": 2, "valid": 1, "test": 2}
+
+
+@pytest.mark.parametrize("dataset", DATASETS)
+def test_every_target_finds_its_recordings_in_the_list(roots, dataset):
+    """Whatever its annotations are, and none of them is needed to list."""
+    listed = [one.path for one in list_recordings(dataset, roots[dataset], 1)]
+    assert listed == sorted(set(listed))
+    for target in adapter(dataset).TARGETS:
+        assert {item.path for item in read(roots[dataset], dataset, target).items} <= set(listed)
+    assert not [path for path in listed if "jazz.00054" in path]
+
+
+def test_the_list_needs_no_annotation(roots, tmp_path):
+    for name in ("gtzan", "mtg-jamendo"):
+        root = shutil.copytree(roots[name], tmp_path / name)
+        for path in [*root.glob("*.txt"), *root.rglob("*.tsv"), *root.rglob("*.jams")]:
+            path.unlink()
+        wanted = list_recordings(name, roots[name], 1)
+        assert list_recordings(name, root, 2) == wanted
+        assert wanted
+    (tmp_path / "empty" / "genres").mkdir(parents=True)
+    with pytest.raises(UserError, match=r"empty: found no audio file of gtzan, expected below it: genres_original/"):
+        list_recordings("gtzan", tmp_path / "empty", 1)
+
+
+def test_a_recording_that_was_added_since_is_told(roots):
+    with pytest.raises(
+        UserError, match=r"rock.00099.wav: is not among the listed recordings of gtzan, .*--forcerun lis"
+    ):
+        prepare(entry("gtzan", "genre"), None, roots["gtzan"], {}.get)
 
 
 def test_check_tells_complete_from_incomplete(tmp_path, monkeypatch, capsys):
@@ -295,8 +303,8 @@ def test_check_takes_the_names_of_the_configuration(roots, task, dataset, capsys
 def test_a_split_may_lack_known_faults_but_not_a_hundredth():
     items = [one("train", str(i)) for i in range(442)] + [one("test", "t")] * 290
     data = base.TaskData(items, [], [], {"train": 443, "valid": 197, "test": 293}, [])
-    assert base.short_splits(data) == ["valid", "test"]
-    assert base.short_splits(base.TaskData(items, [], [], None, [])) == []
+    assert checks.short_splits(data) == ["valid", "test"]
+    assert checks.short_splits(base.TaskData(items, [], [], None, [])) == []
 
 
 def test_check_decodes_every_file_on_request(roots, tmp_path, monkeypatch, capsys):
@@ -322,13 +330,14 @@ def test_check_decodes_every_file_on_request(roots, tmp_path, monkeypatch, capsy
 def test_options_that_would_be_ignored_are_refused(roots, capsys):
     root = roots["gtzan"]
     assert command.main(["check", "gtzan:rhythm", "--root", str(root), "--option", "anotation=B"]) == 1
-    assert "options of gtzan: found 'anotation', expected annotation; correct" in capsys.readouterr().err
-    with pytest.raises(UserError, match=r"options of gtzan: found 'crop', expected annotation or crop_s or"):
-        tasks.read_task(entry("gtzan", "rhythm", root, options={"crop": 3.0}), root)
+    assert (
+        "options of gtzan: found 'anotation', expected annotation or min_usable_fraction or min_recording_s"
+        in capsys.readouterr().err
+    )
     with pytest.raises(UserError, match=r"options of gtzan: found 'crop_s', expected annotation or min_usable_fr"):
-        tasks.read_task(entry("gtzan", "genre", root, options={"crop_s": 3.0}), root)
-    with pytest.raises(UserError, match=r"options of nsynth: found 'clip_s', expected min_usable_fraction"):
-        tasks.read_task(entry("nsynth", "pitch", root, options={"clip_s": 3.0}), root)
+        read(root, "gtzan", "rhythm", options={"crop_s": 3.0})
+    with pytest.raises(UserError, match=r"options of nsynth: found 'clip_s', expected min_usable_fraction or min_rec"):
+        read(root, "nsynth", "pitch", options={"clip_s": 3.0})
 
 
 def test_check_calls_nothing_complete_that_was_compared_with_nothing(capsys):

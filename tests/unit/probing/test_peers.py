@@ -6,7 +6,7 @@ from probing_kit import CLASSES
 
 from musicssl.probing import metrics
 from musicssl.probing.peers import peer_scores
-from musicssl.probing.protocol import summarise
+from musicssl.probing.score import summarize
 from musicssl.probing.scoring import Units
 from musicssl.runtime import UserError
 
@@ -33,9 +33,9 @@ def units_of(kind):
 
 @pytest.mark.parametrize("kind", TARGETS)
 def test_our_scores_are_theirs(kind):
-    found = summarise(units_of(kind), [OUTPUTS[kind]], 5)
+    found = summarize(units_of(kind), [OUTPUTS[kind]], 5)
     theirs = peer_scores(units_of(kind), OUTPUTS[kind])
-    assert {name: found[name]["seeds"][0] for name in theirs} == pytest.approx(theirs, abs=1e-9)
+    assert {name: found[name].seeds[0] for name in theirs} == pytest.approx(theirs, abs=1e-9)
     assert set(found) - set(theirs) <= {"beat_f70_micro", "beat_f20_micro"}
 
 
@@ -60,7 +60,7 @@ def test_our_scores_are_theirs(kind):
 def test_a_wrong_formula_is_refused(kind, name, wrong, score, monkeypatch):
     monkeypatch.setattr(metrics, name, wrong)
     with pytest.raises(UserError, match=rf"^{score}: found .*, expected .*, which scikit-learn or mir_eval gives"):
-        summarise(units_of(kind), [OUTPUTS[kind]], 5)
+        summarize(units_of(kind), [OUTPUTS[kind]], 5)
 
 
 def test_the_reference_of_a_key_comes_first():

@@ -1,5 +1,6 @@
 """The two job scripts, run as Snakemake runs them."""
 
+import hashlib
 import importlib.util
 import json
 import subprocess
@@ -10,10 +11,9 @@ from types import SimpleNamespace
 
 import numpy as np
 import soundfile
-from probing_kit import protocol
-from test_embed import write_items
+from probing_kit import task_of, view_of
 
-from musicssl.config.recipes import Items, MfccFloor, Task, Windows
+from musicssl.config.recipes import Items, MfccFloor
 
 SCRIPTS = Path(__file__).parents[3] / "workflow" / "scripts"
 
@@ -32,43 +32,74 @@ class Files(SimpleNamespace):
         return getattr(self, name, None)
 
 
-def test_embed_and_probe_fit_together(tmp_path):
+def write_tones(root):
+    """Write 36 clips of two genres, a low tone and a high one, as GTZAN has them."""
     rng = np.random.default_rng(0)
-    rows = []
+    lists = {"train": [], "valid": [], "test": []}
     for i in range(36):
+        genre = ("blues", "rock")[i % 2]
         tone = np.sin(2 * np.pi * (300, 900)[i % 2] * np.arange(8000) / 16000)
-        soundfile.write(tmp_path / f"{i}.wav", 0.3 * tone + 0.01 * rng.standard_normal(8000), 16000)
-        rows.append((f"i{i}", ("train", "valid", "test")[i // 12], f"{i}.wav", 0, 0))
-    write_items(tmp_path, rows)
-    items = tmp_path / "items.csv"
-    lines = items.read_text().splitlines()
-    items.write_text("\n".join([lines[0], *(f"{line[:-1]}{i % 2}" for i, line in enumerate(lines[1:]))]) + "\n")
-    (tmp_path / "task.json").write_text(json.dumps({"classes": ["low", "high"]}))
-    windows = Windows(length_s=0.0, min_s=1.0, average="embeddings")
-    values = {"dataset": "d", "target": "t", "kind": "multiclass", "metrics": ["accuracy"], "windows": windows}
-    task = Task(**values, probe=protocol(), options={}, code_version=1, root=str(tmp_path))
-    model = MfccFloor(kind="mfcc-floor", num_ceps=13, num_mel_bins=23)
-    cut = {field.name: asdict(task)[field.name] for field in fields(Items)}
-    states = {"digest": "s", "inputs": {"model": {"entry": asdict(model), "inputs": {}}}}
-    embeddings = {"name": "mfcc/d", "digest": "e", "inputs": {"states": states, "tones": {"entry": cut}}}
-    probe = {"name": "mfcc/tones", "digest": "p", "entry": asdict(task), "inputs": {"states": states}}
-    out = tmp_path / "out"
+        path = root / "genres" / genre / f"{genre}.{i:05d}.wav"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        soundfile.write(path, 0.3 * tone + 0.01 * rng.standard_normal(8000), 16000)
+        lists[[*lists][i // 12]].append(f"{genre}/{path.name}")
+    for split, names in lists.items():
+        (root / f"{split}_filtered.txt").write_text("\n".join(names) + "\n")
+
+
+def test_the_scripts_fit_together(tmp_path):
+    root, out = tmp_path / "gtzan", tmp_path / "out"
+    write_tones(root)
+    task = SimpleNamespace(**asdict(task_of()) | {"dataset": "gtzan", "target": "genre"})
+    entry = {field.name: getattr(task, field.name) for field in fields(Items)}
+    dataset = {"name": "gtzan", "digest": "d", "entry": {}, "inputs": {}}
+    items = {"name": "tones", "digest": "t", "entry": entry, "inputs": {"dataset": dataset}}
+    model = {"entry": asdict(MfccFloor(kind="mfcc-floor", num_ceps=13, num_mel_bins=23)), "inputs": {}}
+    inputs = {"model": model, "dataset": dataset, "view": {"entry": asdict(view_of())}}
+    states = {"name": "mfcc/gtzan/whole", "digest": "s", "entry": {}, "inputs": inputs}
+    probe = {"name": "mfcc/tones", "digest": "p", "entry": vars(task), "inputs": {"states": states, "task": items}}
+    place = {"root": str(root)}
+    listing = out / "recordings.csv"
     call(
-        "embed_task",
-        input=Files(tables=[items], encoder=[]),
-        output=Files(pooled=out / "pooled.npy", frames=out / "frames.npy", recipe=out / "recipe.json"),
-        params=SimpleNamespace(recipe=embeddings, place={"root": str(tmp_path)}),
+        "list_recordings",
+        output=Files(recordings=listing),
+        params=SimpleNamespace(recipe=dataset, place=place),
     )
     call(
+        "prepare_task",
+        input=Files(recordings=listing),
+        output=Files(table=out / "task" / "items.csv"),
+        params=SimpleNamespace(recipe=items, place=place),
+    )
+    blocks = [out / "000.npy", out / "001.npy"]
+    for k, block in enumerate(blocks):
+        call(
+            "embed",
+            input=Files(recordings=listing, encoder=[]),
+            output=Files(states=block),
+            params=SimpleNamespace(recipe=states, block=[k, 2], place=place),
+        )
+    kept = {"predictions": out / "probe" / "predictions.npz", "fit": out / "probe" / "fit.json"}
+    call(
         "probe",
-        input=Files(table=items, task=tmp_path / "task.json", states=out / "pooled.npy"),
-        output=Files(**{name: out / "probe" / f"{name}.json" for name in ("metrics", "recipe", "predictions")}),
+        input=Files(table=out / "task" / "items.csv", states=blocks),
+        output=Files(**kept),
         params=SimpleNamespace(recipe=probe),
+    )
+    scoring = {"name": "mfcc/tones", "digest": "c", "entry": {"num_bootstraps": 50}, "inputs": {"probe": probe}}
+    call(
+        "score_probe",
+        input=Files(**kept),
+        output=Files(metrics=out / "probe" / "metrics.json"),
+        params=SimpleNamespace(recipe=scoring),
     )
     found = json.loads((out / "probe" / "metrics.json").read_text())
     assert found["metrics"]["accuracy"]["mean"] == 1.0
     assert found["floor"]["accuracy"] == 0.5
-    assert json.loads((out / "recipe.json").read_text()) == embeddings
+    assert found["num_items"] == {"train": 12, "valid": 12, "test": 12}
+    first = listing.read_text().splitlines()[1].split(",")
+    assert first[:2] == ["genres/blues/blues.00000.wav", "0.5"]
+    assert first[2] == hashlib.sha256((root / first[0]).read_bytes()).hexdigest()
 
 
 def test_the_library_of_probes_imports_nothing_slow():

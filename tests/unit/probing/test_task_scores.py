@@ -6,13 +6,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from musicssl import datasets as tasks
-from musicssl.artefacts.scores import read_predictions, write_predictions
+from musicssl.artefacts.scores import Predictions, read_predictions, write_predictions
 from musicssl.config.catalogue import Catalogue
+from musicssl.datasets import adapter
 from musicssl.probing.beats import BeatTracker
 from musicssl.probing.metrics import plain
 from musicssl.probing.peers import peer_scores
-from musicssl.probing.protocol import predictions_of, summarise, units_of_predictions
+from musicssl.probing.score import summarize, units_of_predictions
 from musicssl.probing.scoring import (
     Units,
     class_scores,
@@ -22,6 +22,7 @@ from musicssl.probing.scoring import (
     trivial_beats,
     trivial_outputs,
 )
+from musicssl.tasks.kinds import KINDS
 
 GOLDEN = Path(__file__).parents[2] / "golden" / "published_splits.csv"
 NUM_OUTPUTS = {(row["dataset"], row["target"]): int(row["num_outputs"]) for row in csv.DictReader(GOLDEN.open())}
@@ -39,7 +40,7 @@ RATE_HZ, OFFSET_S, FRAMES = 50.0, 0.0125, 1499
 def case(request, paper):
     """Return a task's entry, and training and test units with as many outputs as its dataset has."""
     entry = Catalogue(paper).entry("tasks", request.param)
-    assert tasks.adapter(entry["dataset"]).TARGETS[entry["target"]] == entry["kind"]
+    assert adapter(entry["dataset"]).TARGETS[entry["target"]] == entry["kind"]
     count = NUM_OUTPUTS.get((entry["dataset"], entry["target"]), 0)
     return entry, units(entry["kind"], count, 400, 1), units(entry["kind"], count, 300, 2)
 
@@ -76,16 +77,23 @@ def constant(train: Units, test: Units):
 
 
 def test_a_perfect_answer_scores_100(case):
-    entry, _, test = case
-    require_scorable(test, entry["metrics"], "items.csv, test split")
+    _, _, test = case
+    require_scorable(test, "some task, test split")
     scores = scores_of(test, perfect(test))
-    assert {name: round(100 * plain(scores[name], len(test)), 2) for name in entry["metrics"]} == dict.fromkeys(
-        entry["metrics"], 100.0
-    )
+    assert {round(100 * plain(score, len(test)), 2) for score in scores.values()} == {100.0}
+
+
+def test_every_score_has_a_place_in_the_table_of_kinds(case):
+    """Only the rule over clips is scored elsewhere, and recordings only where several units share one."""
+    entry, _, test = case
+    kind = KINDS[entry["kind"]]
+    elsewhere = {"key_score_rule", "accuracy_recording"}
+    assert set(scores_of(test, perfect(test))) == set(kind.names) - elsewhere
+    assert set(kind.monitors) <= set(kind.names)
 
 
 def test_the_constant_answer_scores_the_floor_that_the_fields_libraries_give(case):
-    entry, train, test = case
+    _, train, test = case
     answer = constant(train, test)
     scores = {name: plain(score, len(test)) for name, score in scores_of(test, answer).items()}
     for name, value in peer_scores(test, answer).items():
@@ -94,7 +102,7 @@ def test_the_constant_answer_scores_the_floor_that_the_fields_libraries_give(cas
         assert scores["roc_auc"] == 0.5
         assert scores["ap"] == pytest.approx(test.targets.mean())
     elif test.kind == "regression":
-        assert all(-0.2 < scores[name] < 0 for name in entry["metrics"])
+        assert all(-0.2 < score < 0 for score in scores.values())
     elif test.kind == "beats":
         assert 0.05 < scores["beat_f20"] < scores["beat_f70"] < 0.5
     else:
@@ -103,14 +111,14 @@ def test_the_constant_answer_scores_the_floor_that_the_fields_libraries_give(cas
 
 
 def test_scores_classes_and_predictions_of_two_seeds_are_kept(case, tmp_path):
-    entry, train, test = case
+    _, train, test = case
     rng = np.random.default_rng(0)
     seeds = [perfect(test), constant(train, test)]
     if test.kind != "beats":
         noise = [0.3 * rng.standard_normal(np.shape(one)) for one in seeds]
         seeds = [(one + more).astype(np.float32) for one, more in zip(seeds, noise)]
-    found = summarise(test, seeds, 50)
-    for name in entry["metrics"]:
+    found = summarize(test, seeds, 50)
+    for name in found:
         assert list(found[name].seeds) == [plain(scores_of(test, one)[name], len(test)) for one in seeds]
         assert found[name].low <= found[name].high <= 1
         assert (min(found[name].seeds) >= 0) or test.kind == "regression"
@@ -119,11 +127,15 @@ def test_scores_classes_and_predictions_of_two_seeds_are_kept(case, tmp_path):
     if test.kind == "multilabel":
         assert np.mean(per_class["ap"]) == pytest.approx(found["ap"].seeds[0])
     assert bool(per_class) == (test.kind in ("multiclass", "key", "multilabel"))
-    write_predictions(tmp_path / "predictions.npz", predictions_of(test, seeds))
-    kept = read_predictions(tmp_path / "predictions.npz")
+    path, ruled = tmp_path / "predictions.npz", seeds[::-1] if test.kind == "key" else []
+    answers = Predictions(test.kind, test.classes, test.ids, test.groups, test.targets, seeds, seeds[1], ruled)
+    write_predictions(path, answers)
+    kept = read_predictions(path)
     stored = units_of_predictions(kept)
-    again = [[plain(scores_of(stored, one)[name], len(stored)) for one in kept.outputs] for name in entry["metrics"]]
-    assert again == [list(found[name].seeds) for name in entry["metrics"]]
+    again = [[plain(scores_of(stored, one)[name], len(stored)) for one in kept.outputs] for name in found]
+    assert again == [list(found[name].seeds) for name in found]
+    assert scores_of(stored, kept.floor).keys() == found.keys()
+    assert len(kept.ruled) == len(ruled)
 
 
 def test_the_ceiling_of_beats_is_what_the_decoder_makes_of_perfect_activations():

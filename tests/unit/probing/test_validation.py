@@ -5,7 +5,7 @@ import numpy as np
 import torch
 from sklearn.metrics import average_precision_score, r2_score, roc_auc_score
 
-from musicssl.datasets import Item
+from musicssl.artefacts.task import Item
 from musicssl.probing.heads import Heads
 from musicssl.probing.items import Examples
 from musicssl.probing.protocol import validation
@@ -30,14 +30,14 @@ def watched(kind, classes, targets, first, second, rows_per_item=1, bias=0.0, ga
         heads.weights[3][0, :, :width] = torch.eye(width) * gains[0]
         heads.weights[3][1, :, width:] = torch.eye(width) * gains[1]
         heads.weights[4] += bias
-    states = torch.from_numpy(np.concatenate([first, second], axis=1)[:, None].astype(np.float16))
+    states = np.concatenate([first, second], axis=1)[:, None].astype(np.float16)
     assert states.min() >= 0  # so that ReLU passes them
     items = [Item(str(i), "valid", f"{i}.wav", 0, 0, str(i), target) for i, target in enumerate(targets)]
     offsets = np.arange(len(items) + 1) * rows_per_item
     labels = torch.zeros(len(states), width)
     places, layers = torch.arange(len(states)), np.ones(1, bool)
     data = Examples(items, states, places, labels, offsets, width, RATE_HZ, 0.0, layers)
-    return validation(data, kind, classes, "items.csv")(heads)
+    return validation(data, kind, classes, "some task")(heads)
 
 
 def test_classes_are_watched_by_accuracy():

@@ -147,14 +147,15 @@ def run(tmp_path: Path) -> SimpleNamespace:
         floors=FLOORS,
         baselines=BASELINES,
         expected={f"{m}/{t}": f"{m}/{t}"[:10] for m in MODELS + FLOORS for t in TASKS},
+        asked={f"{m}/{t}": {"digest": f"{m}/{t}"[:10]} for m in MODELS + FLOORS for t in TASKS},
         evil=EVIL,
     )
 
 
 @pytest.fixture
 def study_job(run: SimpleNamespace) -> SimpleNamespace:
-    names = ("study", "selected", "floors", "baselines", "expected")
-    params = SimpleNamespace(**{name: getattr(run, name) for name in names})
+    params = SimpleNamespace(**{name: getattr(run, name) for name in ("selected", "floors", "baselines")})
+    params.recipe = {"name": run.study["name"], "entry": run.study, "inputs": run.asked}
     output = SimpleNamespace(table=run.root / "studies/table1/table.csv")
     return SimpleNamespace(input=run.inputs, params=params, output=output)
 

@@ -6,10 +6,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from musicssl.artefacts.scores import Metric, Scores, write_predictions
+from musicssl.artefacts.scores import Metric, Scores
 from musicssl.artefacts.table import StudyRow, read_rows
-from musicssl.probing.protocol import compare, digest_of_units, predictions_of, summarise
-from musicssl.probing.scoring import Units
+from musicssl.probing.bootstrap import difference_of, resamples
+from musicssl.probing.score import BOOTSTRAP_SEED, digest_of_units, summarize
+from musicssl.probing.scoring import Units, scores_of
 from musicssl.reporting.paired import paired_difference
 
 
@@ -18,16 +19,19 @@ def scores(metrics, test_units="a"):
     return Scores("m", "t", "d", test_units, {}, metrics, {}, {}, (), (), ())
 
 
-def test_stored_values_give_the_paired_bootstrap_of_the_predictions(tmp_path) -> None:
+def test_stored_values_give_the_paired_bootstrap_of_the_predictions() -> None:
     rng = np.random.default_rng(0)
     units = Units("multiclass", ["a", "b"], [str(i) for i in range(60)], [str(i // 2) for i in range(60)],
                   rng.integers(0, 2, 60))  # fmt: skip
-    found = []
-    for k, noise in enumerate((0.5, 1.5)):
+    found, means = [], []
+    weights = np.concatenate(list(resamples(units.groups, 200, BOOTSTRAP_SEED)))
+    for noise in (0.5, 1.5):
         outputs = [np.eye(2)[units.targets] + noise * rng.standard_normal((60, 2)) for _ in range(3)]
-        found.append(scores(summarise(units, outputs, 200), digest_of_units(units)))
-        write_predictions(tmp_path / f"{k}.npz", predictions_of(units, outputs))
-    wanted = compare(tmp_path / "0.npz", tmp_path / "1.npz", "accuracy", 200)
+        found.append(scores(summarize(units, outputs, 200), digest_of_units(units)))
+        means.append([scores_of(units, one)["accuracy"] for one in outputs])
+    each = [np.mean([score(weights) for score in seeds], axis=0) for seeds in means]
+    observed = [np.mean([score(np.ones((1, 60))) for score in seeds]) for seeds in means]
+    wanted = difference_of(float(observed[0] - observed[1]), *each)
     assert paired_difference(*found, "accuracy") == pytest.approx(wanted, abs=1e-5)
     assert wanted.low > 0
     narrow = wanted.high - wanted.low

@@ -25,7 +25,7 @@ def branch_job(run: SimpleNamespace, model: str = "music2vec-vanilla") -> Simple
     files = {name: [p for p in run.inputs.metrics if p.parts[-3] == name] for name in (model, *floors.values())}
     return SimpleNamespace(
         input=SimpleNamespace(metrics=files[model], floors=[p for name in floors.values() for p in files[name]]),
-        params=SimpleNamespace(recipe={"name": model}, floors=floors, expected=run.expected),
+        params=SimpleNamespace(recipe={"name": model, "inputs": run.asked}, floors=floors),
         output=SimpleNamespace(summary=run.root / "summary.csv"),
     )
 
@@ -79,7 +79,7 @@ def test_metrics_of_another_recipe_are_refused(run: SimpleNamespace, kind: str) 
 
 
 def test_metrics_nobody_asked_for_are_refused(study_job: SimpleNamespace) -> None:
-    del study_job.params.expected["mfcc/gs-key"]
+    del study_job.params.recipe["inputs"]["mfcc/gs-key"]
     with pytest.raises(UserError, match="expected no result for mfcc/gs-key"):
         tabulate_study.main(study_job)
 

@@ -5,13 +5,11 @@ record of every attempt of every job.
 """
 
 from .ragged import RaggedShard, RaggedWriter, ShardError, open_all
-from .resumable import ResumableWriter
 from .store import atomic, read_json, read_jsonl, write_json, write_jsonl, write_text, writing
 
 __all__ = [
     "RaggedShard",
     "RaggedWriter",
-    "ResumableWriter",
     "ShardError",
     "atomic",
     "open_all",

@@ -1,6 +1,7 @@
 """``python -m musicssl tasks check <task> --root DIR``: is the download complete?
 
-A task is an entry of ``config/tasks.yaml`` (with its options), or ``<dataset>:<target>`` (with the published ones).
+A task is an entry of ``config/tasks.yaml`` (with its options and its view), or ``<dataset>:<target>`` (with the options
+of the published protocol, an item a recording).
 """
 
 from __future__ import annotations
@@ -12,12 +13,17 @@ from collections import Counter, deque
 from pathlib import Path
 from typing import Any
 
+from ..artefacts.task import SPLITS, Skip, count_splits
 from ..config.catalogue import Catalogue
 from ..config.inherit import ConfigError
 from ..config.load import load
-from ..datasets import DATASETS, adapter, read_dataset
-from ..datasets.base import INCOMPLETE, SPLITS, UNREADABLE, Skip, TaskData, count_splits, refuse_unknown, short_splits
+from ..config.recipes import View, build
+from ..datasets import DATASETS, adapter
+from ..datasets.base import INCOMPLETE, UNREADABLE, TaskData
+from ..datasets.disk import audio_duration_s
 from ..runtime import UserError, progress, start_log
+from ..tasks.checks import short_splits
+from ..tasks.prepare import checked, cut, read_target
 
 MAX_LISTED = 20
 
@@ -33,29 +39,32 @@ def main(argv: list[str] | None = None) -> int:
     check.add_argument("--audio", action="store_true", help="also decode every file to its end, which takes long")
     arguments = parser.parse_args(argv)
     start_log(None, quiet=True)
+    root = Path(arguments.root)
     try:
-        dataset, target, options = named(arguments.task)
+        dataset, target, options, view = named(arguments.task)
         given = dict(option.partition("=")[::2] for option in arguments.option)
-        refuse_unknown(given, adapter(dataset).DEFAULTS, dataset)
-        data = read_dataset(dataset, target, arguments.root, options | given)
+        data = read_target(dataset, target, root, options | given)
+        data = cut(dataset, data, view, options | given, lambda path: audio_duration_s(root / path) or 0.0)
+        data = checked(dataset, target, data)
     except (UserError, ConfigError) as error:
         print(error, file=sys.stderr)
         return 1
-    return report(without_damaged(data, Path(arguments.root)) if arguments.audio else data, adapter(dataset).SOURCE)
+    return report(without_damaged(data, root) if arguments.audio else data, adapter(dataset).SOURCE)
 
 
-def named(task: str) -> tuple[str, str, dict[str, Any]]:
-    """Return dataset, target and options of a task.
+def named(task: str) -> tuple[str, str, dict[str, Any], View | None]:
+    """Return dataset, target and options of a task, and the view whose windows are its items.
 
     Raises:
         ConfigError: the configuration has no such task, or is not sound.
     """
     if ":" in task:
         dataset, _, target = task.partition(":")
-        return dataset, target, {}
-    entry = Catalogue(load()[0]).entry("tasks", task)
-    clip_s = {"clip_s": entry["windows"]["length_s"]} if entry["windows"]["length_s"] else {}
-    return entry["dataset"], entry["target"], clip_s | entry["options"]
+        return dataset, target, {}, None
+    catalogue = Catalogue(load()[0])
+    entry = catalogue.entry("tasks", task)
+    view = build(View, catalogue.entry("views", entry["view"])) if entry["items"] == "window" else None
+    return entry["dataset"], entry["target"], entry["options"], view
 
 
 def without_damaged(data: TaskData, root: Path) -> TaskData:

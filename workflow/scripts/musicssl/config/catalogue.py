@@ -16,14 +16,17 @@ from pathlib import Path
 from typing import Any
 
 from . import recipes
-from .check import SELECTIONS, label_sets, validate
+from .check import SELECTIONS, adapter_of, label_sets, validate
 from .inherit import ConfigError, nearest
 from .sources import content_digest
-from .versions import versions
+from .versions import version, versions
 
 Recipe = dict[str, Any]
-STATES_VERSION = 1
-"""Raised when :mod:`musicssl.probing.embed` gives other numbers for the same windows."""
+REFERENCES = {  # keys that name other entries
+    "features": ("model",),
+    "labels": ("features",),
+    "models": ("of", "corpus", "labels", "more_labels", "cqt_features"),
+}
 
 
 def digest_of(value: Any) -> str:
@@ -32,9 +35,30 @@ def digest_of(value: Any) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:10]
 
 
+def recipe_digest(recipe: Mapping[str, Any]) -> str:
+    """Return the digest of a recipe by what it says: noun, own values, versions, and the digests of its inputs.
+
+    References to other entries stand in it as those entries' digests, so renaming an entry changes nothing; data from
+    outside have nothing but their name.
+    """
+    entry, noun = dict(recipe["entry"]), recipe["noun"]
+    for key in REFERENCES.get(noun, ()):
+        if key != "of" or entry.get("kind") == "snapshot":
+            entry.pop(key, None)
+    own: Any = entry
+    if noun in ("corpora", "miniature", "datasets"):
+        own = [recipe["name"], entry]
+    elif "parts" in entry:
+        own = entry | {"parts": list(entry["parts"].values())}
+    elif noun == "probes":
+        own = {key: value for key, value in entry["probe"].items() if key != "num_bootstraps"}
+    inputs = {role: one["digest"] for role, one in recipe["inputs"].items()}
+    return digest_of([noun, own, recipe["versions"], recipe.get("weights", ""), inputs])
+
+
 def deciding(cls: type, entry: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the fields of an entry that decide its result."""
-    return {f.name: entry[f.name] for f in fields(cls) if f.metadata.get("digest", True)}
+    """Return the fields of an entry, or of a part of one, that decide its result."""
+    return {f.name: entry[f.name] for f in fields(cls) if f.metadata.get("digest", True) and f.name in entry}
 
 
 def in_order(value: Any, key: str = "") -> Any:
@@ -47,7 +71,8 @@ def in_order(value: Any, key: str = "") -> Any:
 def class_of(noun: str, entry: Mapping[str, Any]) -> type:
     """Return the recipe class of an entry."""
     by_noun = {
-        "corpora": recipes.Corpus, "labels": recipes.Labels, "miniature": recipes.Miniature, "items": recipes.Items,
+        "corpora": recipes.Corpus, "labels": recipes.Labels, "miniature": recipes.Miniature,
+        "datasets": recipes.Dataset, "views": recipes.View, "studies": recipes.Study, "scores": recipes.Scoring,
     }  # fmt: skip
     return recipes.BY_KIND[entry["kind"]] if noun in ("features", "models") else by_noun.get(noun, recipes.Task)
 
@@ -168,18 +193,6 @@ class Catalogue:
         models = [model for model in self.rows(study) if model not in self.floors]
         return {model: floors["random"] for model in models if "random" in (floors := self.floors_of(model))}
 
-    def sharing(self, dataset: str) -> list[str]:
-        """Return the selected tasks that read one dataset, in the order of the table; their states are stored together.
-
-        Raises:
-            ConfigError: none is selected.
-        """
-        chosen = set(self.selected("tasks"))
-        tasks = [name for name, task in self.entries["tasks"].items() if task["dataset"] == dataset and name in chosen]
-        if not tasks:
-            raise ConfigError([f"run.tasks: holds no task of {dataset}; add the one you ask for"])
-        return tasks
-
     def columns(self, study: str) -> list[str]:
         """Return the tasks of a study that this run builds."""
         chosen = set(self.selected("tasks"))
@@ -204,9 +217,25 @@ class Catalogue:
         """Return where a corpus' audio lies."""
         return {key: self.entry("corpora", corpus)[key] for key in ("root", "more_roots")}
 
-    def root_of(self, task: str) -> dict[str, Any]:
-        """Return where a task's dataset lies."""
-        return {"root": self.entry("tasks", task)["root"]}
+    def root_of(self, dataset: str) -> dict[str, Any]:
+        """Return where a dataset lies."""
+        return {"root": self.entry("datasets", dataset)["root"]}
+
+    # ------------------------------------------------------------ states
+
+    def views(self, *rows: str) -> list[str]:
+        """Return the views that store such rows."""
+        return [name for name, view in self.entries["views"].items() if view["rows"] in rows]
+
+    def blocks(self, dataset: str) -> list[str]:
+        """Return the blocks in which a dataset is embedded: "000", "001", ..."""
+        return [f"{i:03d}" for i in range(self.entry("datasets", dataset)["num_blocks"])]
+
+    def states_files(self, model: str, task: str, suffix: str) -> list[str]:
+        """Return the files, below the results, of a model's states that a task needs, one a block, in order."""
+        entry = self.entry("tasks", task)
+        folder = f"states/{model}/{entry['dataset']}/{entry['view']}"
+        return [f"{folder}/{block}{suffix}" for block in self.blocks(entry["dataset"])]
 
     # ------------------------------------------------------------ recipes
 
@@ -214,99 +243,122 @@ class Catalogue:
         """Return what a job needs to know: entry, inputs and digest, as plain values.
 
         Args:
-            noun: ``corpora``, ``features`` (name, corpus), ``labels`` (name, corpus), ``models``, ``tasks``,
-                ``items`` (task), ``states`` (model), ``embeddings`` (model, dataset), ``probes`` (model, task) or
-                ``miniature`` (part).
+            noun: ``corpora``, ``features`` (name, corpus), ``labels`` (name, corpus), ``models``, ``datasets``,
+                ``views``, ``tasks``, ``states`` (model, dataset, view), ``probes`` and ``scores`` (model, task),
+                ``branches`` (model), ``studies`` or ``miniature`` (part).
         """
         key = (noun, *names)
         if key not in self._recipes:
             self._recipes[key] = getattr(self, f"_{noun}")(*names)
         return self._recipes[key]
 
-    def _make(self, noun: str, name: str, entry: dict[str, Any], decides: Any, inputs: dict[str, Recipe]) -> Recipe:
-        known = versions(noun, str(entry.get("kind", "")))
-        entry = in_order(deciding(class_of(noun, entry), entry)) if entry else {}
-        digest = digest_of([noun, decides, known, {role: recipe["digest"] for role, recipe in inputs.items()}])
-        return {"noun": noun, "name": name, "digest": digest, "entry": entry, "versions": known, "inputs": inputs}
+    def _make(
+        self, noun: str, name: str, entry: Mapping[str, Any], inputs: dict[str, Recipe], **content: Any
+    ) -> Recipe:
+        kind = str(entry.get("kind", ""))
+        known = versions(noun, kind) | ({adapter_of(entry["dataset"]): 0} if noun == "tasks" else {})
+        known = {file: version(file) for file in known}
+        own = in_order(deciding(class_of(noun, entry), entry)) if entry else {}
+        recipe = {
+            "noun": noun,
+            "name": name,
+            "digest": "",
+            "entry": own,
+            "versions": known,
+            **content,
+            "inputs": inputs,
+        }
+        return recipe | {"digest": recipe_digest(recipe)}
 
     def _corpora(self, name: str) -> Recipe:
         entry = self.entry("corpora", name)
         part = self.synthetic_part(entry["root"])
-        inputs = {"data": self.recipe("miniature", part)} if part else {}
-        return self._make("corpora", name, entry, [name, deciding(recipes.Corpus, entry)], inputs)
+        return self._make("corpora", name, entry, {"data": self.recipe("miniature", part)} if part else {})
 
     def _features(self, name: str, corpus: str) -> Recipe:
         entry = self.entry("features", name)
         inputs = {"corpus": self.recipe("corpora", corpus)}
-        decides = dict(entry)
         if entry["kind"] == "layer":
-            inputs["model"] = self.recipe("models", decides.pop("model"))
+            inputs["model"] = self.recipe("models", entry["model"])
         if entry["kind"] == "combined":
             inputs |= {part: self.recipe("features", part, corpus) for part in entry["parts"]}
-            decides["parts"] = list(entry["parts"].values())
-        return self._make("features", name, entry, decides, inputs)
+        return self._make("features", name, entry, inputs)
 
     def _labels(self, name: str, corpus: str) -> Recipe:
         entry = self.entry("labels", name)
-        inputs = {"features": self.recipe("features", entry["features"], corpus)}
-        decides = {key: value for key, value in deciding(recipes.Labels, entry).items() if key != "features"}
-        return self._make("labels", name, entry, decides, inputs)
+        return self._make("labels", name, entry, {"features": self.recipe("features", entry["features"], corpus)})
 
     def _models(self, name: str) -> Recipe:
         entry = self.entry("models", name)
-        decides = deciding(recipes.BY_KIND[entry["kind"]], entry)
         inputs = {}
-        if entry["kind"] == "released":
-            decides["weights"] = content_digest(entry["source"])
         if entry["kind"] == "snapshot":
-            inputs["model"] = self.recipe("models", decides.pop("of"))
+            inputs["model"] = self.recipe("models", entry["of"])
         if "corpus" in entry:
-            inputs["corpus"] = self.recipe("corpora", decides.pop("corpus"))
+            inputs["corpus"] = self.recipe("corpora", entry["corpus"])
         for role, labels in zip(("labels", *entry.get("more_labels", ())), label_sets(entry)):
             inputs[role] = self.recipe("labels", labels, entry["corpus"])
-        if spectrum := decides.pop("cqt_features", ""):
+        if spectrum := entry.get("cqt_features", ""):
             inputs["spectrum"] = self.recipe("features", spectrum, entry["corpus"])
-        decides = {key: value for key, value in decides.items() if key not in ("labels", "more_labels")}
-        return self._make("models", name, entry, decides, inputs)
+        if entry["kind"] == "released":
+            return self._make("models", name, entry, inputs, weights=content_digest(entry["source"]))
+        return self._make("models", name, entry, inputs)
 
     def _miniature(self, part: str) -> Recipe:
-        entry = self.miniature
-        return self._make("miniature", part, entry, [part, deciding(recipes.Miniature, entry)], {})
+        return self._make("miniature", part, self.miniature, {})
+
+    def _datasets(self, name: str) -> Recipe:
+        entry = self.entry("datasets", name)
+        part = self.synthetic_part(entry["root"])
+        return self._make("datasets", name, entry, {"data": self.recipe("miniature", part)} if part else {})
+
+    def _views(self, name: str) -> Recipe:
+        return self._make("views", name, self.entry("views", name), {})
 
     def _tasks(self, name: str) -> Recipe:
+        """What decides a task's items; its view does where each window is one."""
         entry = self.entry("tasks", name)
-        return self._make("tasks", name, entry, deciding(recipes.Task, entry), {})
+        inputs = {"dataset": self.recipe("datasets", entry["dataset"])}
+        if entry["items"] == "window":
+            inputs["view"] = self.recipe("views", entry["view"])
+        return self._make("tasks", name, {key: entry[key] for key in recipes.field_names(recipes.Items)}, inputs)
 
-    def _items(self, name: str) -> Recipe:
-        entry = self.entry("tasks", name)
-        return self._make("items", name, entry, deciding(recipes.Items, entry), {})
-
-    def _states(self, model: str) -> Recipe:
-        """What decides a row of states beside its name (file and cut); which others lie beside it does not."""
-        return self._make("states", model, {}, STATES_VERSION, {"model": self.recipe("models", model)})
-
-    def _embeddings(self, model: str, dataset: str) -> Recipe:
-        inputs = {"states": self.recipe("states", model)}
-        inputs |= {task: self.recipe("items", task) for task in self.sharing(dataset)}
-        return self._make("embeddings", f"{model}/{dataset}", {}, None, inputs)
+    def _states(self, model: str, dataset: str, view: str) -> Recipe:
+        """What decides the hidden states of a model: no task does."""
+        inputs = {"model": self.recipe("models", model), "dataset": self.recipe("datasets", dataset)}
+        return self._make("states", f"{model}/{dataset}/{view}", {}, inputs | {"view": self.recipe("views", view)})
 
     def _probes(self, model: str, task: str) -> Recipe:
         entry = self.entry("tasks", task)
-        inputs = {"states": self.recipe("states", model), "items": self.recipe("items", task)}
-        return self._make("probes", f"{model}/{task}", entry, [entry["metrics"], entry["probe"]], inputs)
+        inputs = {"states": self.recipe("states", model, entry["dataset"], entry["view"])}
+        return self._make("probes", f"{model}/{task}", entry, inputs | {"task": self.recipe("tasks", task)})
+
+    def _scores(self, model: str, task: str) -> Recipe:
+        entry = {"num_bootstraps": self.entry("tasks", task)["probe"]["num_bootstraps"]}
+        return self._make("scores", f"{model}/{task}", entry, {"probe": self.recipe("probes", model, task)})
+
+    def _branches(self, model: str) -> Recipe:
+        """The summary of a model: its scores and its floors'."""
+        models = [model, *self.floors_of(model).values()]
+        pairs = [(one, task) for one in models for task in self.selected("tasks")]
+        return self._make("branches", model, {}, {f"{m}/{t}": self.recipe("scores", m, t) for m, t in pairs})
+
+    def _studies(self, study: str) -> Recipe:
+        pairs = [(model, task) for model in self.rows(study) for task in self.columns(study)]
+        inputs = {f"{model}/{task}": self.recipe("scores", model, task) for model, task in pairs}
+        return self._make("studies", study, self.entry("studies", study), inputs)
 
     def _check_duplicates(self) -> None:
         problems = []
         corpora = self.names("corpora")[:1]
-        for noun in ("corpora", "features", "labels", "models", "tasks"):
+        for noun in ("corpora", "features", "labels", "models", "views", "tasks"):
             seen: dict[str, str] = {}
             for name in self.names(noun):
-                if (
-                    self.entries[noun][name].get("kind") == "released"
-                ):  # told apart by content, too slow for every start
-                    continue
+                if self.entries[noun][name].get("kind") == "released":
+                    continue  # told apart by content, which would be read at every start
                 where = corpora if noun in ("features", "labels") else []
                 digest = self.recipe(noun, name, *where)["digest"]
+                if noun == "tasks":  # two may have the same items and another view or probe
+                    digest = digest_of([digest, *(self.entry(noun, name)[key] for key in ("view", "probe"))])
                 if digest in seen:
                     problems.append(f"{noun}.{name}: duplicate of {noun}.{seen[digest]}; remove one of the two")
                 seen[digest] = name

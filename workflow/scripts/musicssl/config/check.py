@@ -14,24 +14,20 @@ from typing import Annotated, Any, get_type_hints
 
 from pydantic import Field, TypeAdapter, ValidationError
 
-from ..geometry import HOP, times
+from ..geometry import HOP, RECEPTIVE_FIELD, SAMPLE_RATE_HZ, times
 from . import recipes
 from .inherit import ConfigError, Path, merge, nearest, resolve
 from .limits import beyond_limits
+from .versions import version
 
 SLUG = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
-METRICS = {
-    "multiclass": {"accuracy"},
-    "multilabel": {"roc_auc", "ap"},
-    "regression": {"r2_valence", "r2_arousal"},
-    "key": {"key_score", "key_score_symmetric"},
-    "beats": {"beat_f70", "beat_f20"},
-}
 TABLES: dict[str, Any] = {
     "corpora": recipes.Corpus,
     "features": Annotated[recipes.FEATURES, Field(discriminator="kind")],
     "labels": recipes.Labels,
     "models": Annotated[recipes.MODELS, Field(discriminator="kind")],
+    "datasets": recipes.Dataset,
+    "views": recipes.View,
     "protocols": recipes.Protocol,
     "tasks": recipes.Task,
     "studies": recipes.Study,
@@ -46,6 +42,8 @@ SELECTIONS: dict[str, tuple[str, Any]] = {  # keys of `run`: the table each choo
 LAYERS = "expected `all` or state numbers in ascending order, such as [0, 6]"
 TOP_LEVEL = {*TABLES, "pathvars", "run"}
 Entries = dict[str, dict[str, dict[str, Any]]]
+Origins = dict[tuple[str, str], dict[Path, str]]
+"""By table and entry: for every leaf the entry in which it stands."""
 
 
 @cache
@@ -62,6 +60,7 @@ def validate(config: Mapping[str, Any]) -> Entries:
     """
     problems = [f"{key}: unknown table{nearest(key, TOP_LEVEL)}" for key in config if key not in TOP_LEVEL]
     entries: Entries = {}
+    origins: Origins = {}
     for noun in TABLES:
         table = table_of(config, noun)
         entries[noun] = {}
@@ -79,6 +78,7 @@ def validate(config: Mapping[str, Any]) -> Entries:
                     if noun == "models" and values.get("kind") == "untrained":
                         values = with_origin(values, name, table)
                     entries[noun][name] = asdict(adapter(noun).validate_python(values))
+                    origins[noun, name] = origin
                     for key, text in beyond_limits(noun, entries[noun][name]):
                         if stands_elsewhere(values, tuple(key.split(".")), origin):
                             continue
@@ -87,9 +87,9 @@ def validate(config: Mapping[str, Any]) -> Entries:
                     problems += [f"{noun}.{problem}" for problem in error.problems]
                 except ValidationError as error:
                     problems += [sentence(noun, name, values, origin, e) for e in error.errors()]
-    names = {noun: set(table_of(config, noun)) for noun in TABLES}
-    problems += unknown_references(entries, names) + selection_problems(names, config)
-    problems = problems or relations(entries)
+    names = {noun: concrete(table_of(config, noun)) for noun in TABLES}
+    problems += unknown_references(entries, names, origins) + selection_problems(names, config)
+    problems = problems or relations(entries, origins)
     if problems:
         raise ConfigError(list(dict.fromkeys(problems)))
     return entries
@@ -131,6 +131,11 @@ def table_of(config: Mapping[str, Any], noun: str) -> dict[str, Any]:
     if noun == "miniature":
         table = {"miniature": table} if table else {}
     return {name: value for name, value in table.items() if value is not None}
+
+
+def concrete(table: Mapping[str, Any]) -> set[str]:
+    """Return the entries of a table that are built."""
+    return {name for name, raw in table.items() if not (isinstance(raw, Mapping) and raw.get("abstract"))}
 
 
 def sentence(noun: str, name: str, values: Any, origin: dict[Path, str], error: Any) -> str:
@@ -179,7 +184,7 @@ def known_keys(noun: str, values: Any, path: Path) -> list[str]:
     return sorted({f.name for option in options if is_dataclass(option) for f in fields(option)})
 
 
-def relations(entries: Entries) -> list[str]:
+def relations(entries: Entries, origins: Origins) -> list[str]:
     """Return what is wrong between entries whose references exist: circles, rates, sizes."""
     problems = circles(entries)
     for name, values in entries["corpora"].items():
@@ -194,23 +199,66 @@ def relations(entries: Entries) -> list[str]:
             problems += [f"models.{name}.{text}" for text in pretraining_problems(values, entries)]
         if values["kind"] == "snapshot":
             problems += [f"models.{name}.{text}" for text in snapshot_problems(values, entries["models"])]
+    for name, values in entries["datasets"].items():
+        problems += [f"datasets.{name}.{text}" for text in dataset_problems(name, values)]
+    for name, values in entries["views"].items():
+        problems += [f"views.{name}.{text}" for text in view_problems(values)]
     for name, values in entries["tasks"].items():
-        if not values["root"]:
-            problems.append(f"tasks.{name}.root: missing; name the folder of the dataset")
-        wrong = [m for m in values["metrics"] if m not in METRICS[values["kind"]]]
-        problems += [
-            f"tasks.{name}.metrics: no {m!r} for {values['kind']}{nearest(m, METRICS[values['kind']])}" for m in wrong
-        ]
-        if not (values["metrics"] and values["probe"]["seeds"] and values["probe"]["learning_rates"]):
-            problems.append(f"tasks.{name}: metrics, probe.seeds and probe.learning_rates may not be empty")
-        if text := layers_problem(values["probe"]["layers"], entries["models"]):
-            problems.append(f"tasks.{name}.probe.layers: {text}")
-        first = next(other for other, task in entries["tasks"].items() if task["dataset"] == values["dataset"])
-        if values["root"] != entries["tasks"][first]["root"]:
-            problems.append(
-                f"tasks.{name}.root: found {values['root']!r}, but {first} reads the same dataset elsewhere"
-            )
+        for key, text in task_problems(values, entries):
+            problems.append(f"tasks.{standing_in(name, tuple(key.split('.')), origins['tasks', name])}.{key}: {text}")
     return problems
+
+
+def dataset_problems(name: str, values: Mapping[str, Any]) -> Iterator[str]:
+    """Yield what is wrong with a datasets entry: no folder, or no adapter of its name."""
+    if not values["root"]:
+        yield "root: missing; name the folder of the dataset"
+    try:
+        version(adapter_of(name))
+    except ConfigError:
+        yield f"root: no adapter {adapter_of(name)} would read it; correct the name of the entry, or write one"
+
+
+def adapter_of(dataset: str) -> str:
+    """Return the library's file that reads a dataset."""
+    return f"datasets/{dataset.replace('-', '_')}.py"
+
+
+def view_problems(values: Mapping[str, Any]) -> Iterator[str]:
+    """Yield what does not fit inside one view."""
+    window_s, rows = values["window_s"], values["rows"]
+    if rows == "window" and not window_s:
+        yield "rows: found window, but window_s is 0, which takes recordings whole; set window_s, or rows: recording"
+    if rows == "frame" and window_s:
+        yield f"window_s: found {window_s}, expected 0: frames are those of whole recordings"
+    if 0 < window_s * SAMPLE_RATE_HZ < RECEPTIVE_FIELD:
+        yield f"window_s: {window_s} is shorter than the {RECEPTIVE_FIELD} samples that a frame sees"
+    if window_s and values["min_s"] > window_s:
+        yield f"min_s: {values['min_s']} is longer than window_s {window_s}"
+
+
+def task_problems(values: Mapping[str, Any], entries: Entries) -> Iterator[tuple[str, str]]:
+    """Yield key and what is wrong for a task whose dataset and view exist."""
+    view, beats = entries["views"][values["view"]], values["kind"] == "beats"
+    probe = values["probe"]
+    if beats != (view["rows"] == "frame"):
+        expected = "a view with rows: frame, as beats need" if beats else "one with rows: recording or window"
+        yield "view", f"{values['view']} gives a row a {view['rows']}, expected {expected}"
+    elif values["items"] == "window" and not (view["rows"] == "window" and view["min_s"] == view["window_s"]):
+        yield (
+            "view",
+            f"{values['view']} gives a row a {view['rows']} and keeps windows of {view['min_s']} s, expected rows: "
+            "window and min_s equal to window_s, since each window is an item (items: window)",
+        )
+    if beats and probe["beats"] is None:
+        yield "probe.beats", "missing; expected crop_s, frame_times and neighbors"
+    if not beats and probe["beats"] is not None:
+        yield "probe.beats", f"found for kind {values['kind']}, expected none: only the probe of beats reads it"
+    for key in ("seeds", "learning_rates"):
+        if not probe[key]:
+            yield f"probe.{key}", "may not be empty"
+    if text := layers_problem(probe["layers"], entries["models"]):
+        yield "probe.layers", text
 
 
 def layers_problem(layers: str | list[int], models: Mapping[str, dict[str, Any]]) -> str | None:
@@ -224,12 +272,13 @@ def layers_problem(layers: str | list[int], models: Mapping[str, dict[str, Any]]
     return small and f"found {layers[-1]}, but {small} has the states 0 to {sizes[small]}"
 
 
-def unknown_references(entries: Entries, names: Mapping[str, set[str]]) -> list[str]:
+def unknown_references(entries: Entries, names: Mapping[str, set[str]], origins: Origins) -> list[str]:
     """Return references to entries that do not exist."""
     problems = []
     pointers = [("labels", "features", "features"), ("features", "model", "models"), ("features", "parts", "features")]
     pointers += [("models", "corpus", "corpora"), ("models", "labels", "labels"), ("models", "more_labels", "labels")]
     pointers += [("models", "of", "models"), ("models", "cqt_features", "features")]
+    pointers += [("tasks", "dataset", "datasets"), ("tasks", "view", "views")]
     pointers += [("studies", "models", "models"), ("studies", "tasks", "tasks")]
     for noun, key, target in pointers:
         for name, values in entries[noun].items():
@@ -238,8 +287,8 @@ def unknown_references(entries: Entries, names: Mapping[str, set[str]]) -> list[
                 continue  # predicts no spectrum
             for word in [found] if isinstance(found, str) else found:
                 if word not in names[target]:
-                    near = nearest(word, names[target])
-                    problems.append(f"{noun}.{name}.{key}: no {target} entry {word!r}{near}")
+                    near, entry = nearest(word, names[target]), standing_in(name, (key,), origins[noun, name])
+                    problems.append(f"{noun}.{entry}.{key}: no {target} entry {word!r}{near}")
     return problems
 
 

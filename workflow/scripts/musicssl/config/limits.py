@@ -53,11 +53,14 @@ LIMITS: dict[str, dict[Limit, str]] = {  # keys of an entry; those that its kind
         CHANCE: "optimizer.betas architecture.dropout architecture.attention_dropout architecture.activation_dropout "
         "architecture.input_dropout architecture.layer_drop",
     },
+    "datasets": {COUNT: "num_blocks"},
+    "views": {NATURAL: "window_s min_s"},
     "tasks": {
-        NATURAL: "windows.length_s windows.min_s probe.seeds",
+        NATURAL: "probe.seeds probe.beats.crop_s",
         COUNT: "probe.hidden_size probe.num_bootstraps probe.batch_size probe.max_epochs probe.plateau_patience "
         "probe.stop_patience",
         POSITIVE: "probe.learning_rates",
+        SHARE: "probe.beats.neighbors",
         CHANCE: "probe.dropout",
     },
     "miniature": {

@@ -11,7 +11,7 @@ import yaml
 from .inherit import ConfigError, leaves, merge
 
 ROOT = Path(__file__).resolve().parents[4]
-FILES = ("config", "corpora", "features", "labels", "models", "tasks", "studies")
+FILES = ("config", "corpora", "features", "labels", "models", "datasets", "views", "tasks", "studies")
 
 
 def load(overlays: Sequence[str] = ()) -> tuple[dict[str, Any], dict[tuple[str, ...], str]]:

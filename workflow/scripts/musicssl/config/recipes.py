@@ -331,12 +331,27 @@ class ConstantFloor(Recipe):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Windows(Recipe):
-    """How a recording is cut for the encoder; ``length_s`` 0 takes it whole."""
+class Dataset(Recipe):
+    """Recordings that music tasks are read from; the name is its adapter's.
 
-    length_s: float
+    ``num_blocks`` jobs embed one view of it side by side.
+    """
+
+    root: str = where("")
+    num_blocks: int = where(1)
+
+
+@dataclass(frozen=True, kw_only=True)
+class View(Recipe):
+    """What is cut from a recording, and how its hidden states are pooled.
+
+    Consecutive windows of ``window_s`` seconds (0: the recording whole), without a last one shorter than ``min_s``;
+    stored is one row a recording (the mean of its windows), one a window or one a frame.
+    """
+
+    window_s: float
     min_s: float
-    average: Literal["embeddings", "predictions"]
+    rows: Literal["recording", "window", "frame"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -356,35 +371,55 @@ class Protocol(Recipe):
 
 
 @dataclass(frozen=True, kw_only=True)
+class Beats(Recipe):
+    """What only the probe of beats reads.
+
+    ``crop_s`` seconds of a recording are seen in one epoch (0: all); a frame stands for its center or its start;
+    ``neighbors`` is the target of the frames beside a beat's. The paper's is 1; the beat tracker answers a plateau with
+    its first frame, so tapered ones (0.5) gain most at 20 ms.
+    """
+
+    crop_s: float
+    frame_times: Literal["center", "start"]
+    neighbors: float
+
+
+@dataclass(frozen=True, kw_only=True)
 class Probe(Protocol):
-    """A protocol with one task's batches and patience: early stopping on validation."""
+    """A protocol with one task's batches and patience (early stopping on validation); ``beats`` for that kind only."""
 
     batch_size: int
     max_epochs: int
     plateau_patience: int
     stop_patience: int
+    beats: Beats | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
 class Items(Recipe):
-    """What a task reads and how its recordings are cut: all that its items and their states depend on."""
+    """What a task's table of items depends on; an item is a recording, or each window of the task's view."""
 
     dataset: str
     target: str
     kind: Literal["multiclass", "multilabel", "regression", "key", "beats"]
-    windows: Windows
+    items: Literal["recording", "window"]
     options: dict[str, bool | int | float | str]
-    code_version: int
-    root: str = where("")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Task(Items):
-    """One MIR task: items, metrics, and the probe, in which the named protocol's values stand too."""
+    """One MIR task: items over a view, and the probe, in which the named protocol's values stand too."""
 
-    metrics: list[str]
+    view: str
     probe: Probe
     protocol: str = where("paper")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Scoring(Recipe):
+    """What decides the scores of stored predictions."""
+
+    num_bootstraps: int
 
 
 # ---------------------------------------------------------------- studies
@@ -433,11 +468,16 @@ BY_KIND: dict[str, type[Recipe]] = {
 }
 
 
+def field_names(cls: type[Recipe]) -> list[str]:
+    """Return the keys that an entry of a class has."""
+    return [one.name for one in dataclasses.fields(cls)]
+
+
 def build(cls: Any, values: Any) -> Any:
     """Rebuild a recipe class from the plain values ``dataclasses.asdict`` made of it.
 
     Args:
-        cls: a dataclass, a union of dataclasses told apart by ``kind``, or a plain type.
+        cls: a dataclass, an optional one, a union of dataclasses told apart by ``kind``, or a plain type.
         values: builtins, already validated by :mod:`musicssl.config.catalogue`.
 
     Raises:
@@ -445,11 +485,11 @@ def build(cls: Any, values: Any) -> Any:
     """
     origin = typing.get_origin(cls)
     if origin in (typing.Union, types.UnionType):
-        for option in typing.get_args(cls):
-            if dataclasses.is_dataclass(option) and isinstance(values, dict):
-                kinds = typing.get_args(typing.get_type_hints(option).get("kind"))
-                if values.get("kind") in kinds:
-                    return build(option, values)
+        options = [option for option in typing.get_args(cls) if dataclasses.is_dataclass(option)]
+        for option in options if isinstance(values, dict) else ():
+            kinds = typing.get_args(typing.get_type_hints(option).get("kind"))
+            if len(options) == 1 or values.get("kind") in kinds:
+                return build(option, values)
         return values
     if origin is tuple:
         return tuple(values)

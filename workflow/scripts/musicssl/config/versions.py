@@ -9,7 +9,10 @@ import re
 from functools import lru_cache
 from pathlib import Path
 
+from .inherit import ConfigError
+
 PACKAGE = Path(__file__).parents[1]
+LINE = re.compile(r"^VERSION = (\d+)(?:  #.*)?$", re.MULTILINE)
 DECIDED_BY: dict[str, tuple[str, ...]] = {  # noun, or noun/kind, to the files whose VERSION stands in its recipes
     "corpora": ("corpus/scan.py", "corpus/crop.py", "signal/decode.py"),
     "features/mfcc": ("signal/mfcc.py", "targets/features.py"),
@@ -22,7 +25,16 @@ DECIDED_BY: dict[str, tuple[str, ...]] = {  # noun, or noun/kind, to the files w
     "models/data2vec": ("training/trainer.py",),
     "models/untrained": ("models/encoders.py",),
     "models/released": ("models/released.py",),
+    "models/mfcc-floor": ("signal/mfcc.py",),
     "miniature": ("miniature/__init__.py",),
+    "datasets": ("datasets/listing.py",),
+    "views": ("tasks/views.py",),
+    "tasks": ("tasks/prepare.py",),  # and the dataset's adapter
+    "states": ("probing/embed.py", "models/view.py", "signal/decode.py"),
+    "probes": ("probing/fit.py",),
+    "scores": ("probing/score.py", "probing/metrics.py"),
+    "branches": ("reporting/tables.py",),
+    "studies": ("reporting/tables.py",),
 }
 
 
@@ -34,11 +46,13 @@ def version(file: str) -> int:
         file: path below the library's folder, such as ``signal/mfcc.py``.
 
     Raises:
-        AssertionError: the file has no such line, or several.
+        ConfigError: there is no such file, or it has no such line.
     """
-    found = re.findall(r"^VERSION = (\d+)(?:  #.*)?$", (PACKAGE / file).read_text(encoding="utf-8"), re.MULTILINE)
-    assert len(found) == 1, f"{file}: found {len(found)} lines VERSION = n, expected one"
-    return int(found[0])
+    path = PACKAGE / file
+    found = LINE.search(path.read_text(encoding="utf-8")) if path.is_file() else None
+    if found is None:
+        raise ConfigError([f"{path}: found no line `VERSION = 1`, expected one; restore the file as in the repository"])
+    return int(found[1])
 
 
 def versions(noun: str, kind: str = "") -> dict[str, int]:

@@ -6,37 +6,11 @@ subtracted.
 
 from __future__ import annotations
 
-from typing import Protocol
-
+from ..config.recipes import Architecture
 from ..geometry import CONV_KERNELS, CONV_STRIDES, SAMPLE_RATE_HZ, num_frames
 
 
-class Size(Protocol):
-    """What :class:`musicssl.config.recipes.Architecture` says about an encoder's size."""
-
-    @property
-    def conv_width(self) -> int: ...
-
-    @property
-    def hidden_size(self) -> int: ...
-
-    @property
-    def num_layers(self) -> int: ...
-
-    @property
-    def ffn_size(self) -> int: ...
-
-    @property
-    def pos_conv_kernel(self) -> int: ...
-
-    @property
-    def pos_conv_groups(self) -> int: ...
-
-    @property
-    def pos_conv_depth(self) -> int: ...
-
-
-def front_end(arch: Size, crop_s: float) -> float:
+def front_end(arch: Architecture, crop_s: float) -> float:
     """Return operations of the convolutions and the projection for one second of audio in clips of ``crop_s``."""
     total, length, width_in = 0.0, round(crop_s * SAMPLE_RATE_HZ), 1
     for kernel, stride in zip(CONV_KERNELS, CONV_STRIDES):
@@ -46,7 +20,7 @@ def front_end(arch: Size, crop_s: float) -> float:
     return (total + 2 * length * arch.conv_width * arch.hidden_size) / crop_s
 
 
-def context_network(arch: Size, crop_s: float, num_layers: int | None = None) -> float:
+def context_network(arch: Architecture, crop_s: float, num_layers: int | None = None) -> float:
     """Return operations of positional convolution and the first layers (all) for one second in clips of ``crop_s``."""
     width, frames = arch.hidden_size, num_frames(round(crop_s * SAMPLE_RATE_HZ))
     layers = arch.num_layers if num_layers is None else num_layers
@@ -56,13 +30,13 @@ def context_network(arch: Size, crop_s: float, num_layers: int | None = None) ->
     return (positions + matrices + attention) / crop_s
 
 
-def train_step(arch: Size, crop_s: float, has_teacher: bool) -> float:
+def train_step(arch: Architecture, crop_s: float, has_teacher: bool) -> float:
     """Return operations of forward, backward (twice the forward) and teacher for one second in clips of ``crop_s``."""
     context = context_network(arch, crop_s)
     return 3 * (front_end(arch, crop_s) + context) + (context if has_teacher else 0.0)
 
 
-def num_parameters(arch: Size) -> int:
+def num_parameters(arch: Architecture) -> int:
     """Return the parameters of an encoder, up to norms and biases (0.2 % of the base size)."""
     width, conv = arch.hidden_size, arch.conv_width
     convolutions = CONV_KERNELS[0] * conv + sum(CONV_KERNELS[1:]) * conv**2

@@ -10,7 +10,7 @@ used; memory is one job's, on the host or, where there is one, on the GPU.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,7 @@ from ..config import recipes
 from ..config.catalogue import Catalogue
 from ..config.inherit import ConfigError
 from .flops import context_network, front_end, num_parameters, train_step
-from .sizes import DATASETS, states_cost
+from .sizes import DATASETS, Dataset, states_cost
 
 START_S = 5.0  # s; imports of one job
 DECODE_RATE = 170.0  # s of 44.1 kHz Ogg decoded and resampled by a core in a second
@@ -35,6 +35,7 @@ RUN_ROWS = 32_768
 CNN_BYTES = 13e6  # activations of the convolutions for a second of audio at width 512, bf16, layer norms doubled
 BASE_GB = {"light": 0.15, "torch": 0.6}
 MINIATURE_ITEM_S = 10.0
+DECODERS = 8  # threads that decode ahead of a GPU, as the Slurm profile gives them
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,7 +71,7 @@ def plan(catalogue: Catalogue, name: str, hours: Mapping[str, float], gpu_flops:
         models, tasks = [name], catalogue.selected("tasks")
     planner = Planner(catalogue, hours, gpu_flops)
     stages = [stage for model in models for stage in planner.model(model)]
-    stages += [stage for model in models for stage in planner.embeddings(model, tasks)]
+    stages += [stage for model in models for stage in planner.states(model, tasks)]
     return list({(stage.rule, stage.name): stage for stage in stages}.values())
 
 
@@ -175,37 +176,43 @@ class Planner:
             flops = front_end(size, corpus["clip_s"]) + context_network(size, corpus["clip_s"], features["layer"])
             held = 4 * num_parameters(size) / 1e9 + 120 * CNN_BYTES * 2 * size.conv_width / 512 / 1e9
             return size.hidden_size, 2, 0.0, flops, BASE_GB["torch"] + clip_gb + held
-        parts = [self.catalogue.entry("features", part) for part in features.get("parts", {})] or [dict(features)]
+        named: list[Mapping[str, Any]] = [self.catalogue.entry("features", part) for part in features.get("parts", {})]
+        parts = named or [features]
         seconds = sum(3600 / SPECTRAL_RATE[one["kind"]] * one["frame_rate_hz"] / 100 for one in parts)
         return sum(map(spectral_width, parts)), 4, seconds, 0.0, BASE_GB["torch"] + clip_gb
 
-    def embeddings(self, model: str, tasks: Sequence[str]) -> Iterator[Stage]:
-        """Yield the states of a model on every dataset of some tasks; each file is embedded once for all of them."""
+    def states(self, model: str, tasks: Sequence[str]) -> Iterator[Stage]:
+        """Yield the states of a model for every dataset and view of some tasks, which share them."""
         entry = recipes.build_kind(self.catalogue.entry("models", self.catalogue.run_of(model)))
         if not isinstance(entry, recipes.Pretraining | recipes.Untrained):
             return
         size = entry.architecture
         entries = [self.catalogue.entry("tasks", task) for task in tasks]
-        for dataset in sorted({entry["dataset"] for entry in entries} & set(DATASETS)):
-            targets = list(dict.fromkeys(entry["target"] for entry in entries if entry["dataset"] == dataset))
-            cost = states_cost(dataset, targets, size.num_layers + 1, size.hidden_size)
-            hours = self.dataset_hours(dataset, cost.hours)
-            share = hours / cost.hours
-            cpu_h, gpu_h = self.network((front_end(size, 30) + context_network(size, 30)) * hours * 3600)
+        for dataset, name in sorted({(entry["dataset"], entry["view"]) for entry in entries}):
+            view = recipes.build(recipes.View, self.catalogue.entry("views", name))
+            audio = self.dataset_size(dataset)
+            cost = states_cost(audio, view, size.num_layers + 1, size.hidden_size)
+            flops = (front_end(size, 30) + context_network(size, 30)) * audio.hours * 3600
+            cpu_h, gpu_h = self.network(flops)
+            decode_h = audio.hours / DECODE_RATE
+            jobs = len(self.catalogue.blocks(dataset))
             yield Stage(
-                rule="embed_task",
-                name=f"{model} on {dataset}",
-                cpu_h=cpu_h + hours / DECODE_RATE,
-                gpu_h=gpu_h,
+                rule="embed_frames" if view.rows == "frame" else "embed_pooled",
+                name=f"{model} on {dataset} on {name}",
+                jobs=jobs,
+                cpu_h=cpu_h + decode_h + jobs * START_S / 3600,
+                gpu_h=max(gpu_h, decode_h / DECODERS),
                 memory_gb=BASE_GB["torch"] + 4 * num_parameters(size) / 1e9 + 1.0,
-                disk_gb=cost.pooled_bytes * share / 1e9,
-                passing_gb=cost.frames_bytes * share / 1e9,
+                disk_gb=cost.pooled_bytes / 1e9,
+                passing_gb=cost.frames_bytes / 1e9,
             )
 
-    def dataset_hours(self, dataset: str, published: float) -> float:
-        """Return the audio of a dataset: as published, or of the miniature's items."""
+    def dataset_size(self, dataset: str) -> Dataset:
+        """Return the size of a dataset: as published, or of the miniature's items; nothing where nobody knows."""
         items = self.catalogue.miniature.get("items", {}).get(dataset)
-        return sum(items) * MINIATURE_ITEM_S / 3600 if items else published
+        if items:
+            return Dataset(sum(items), sum(items) * MINIATURE_ITEM_S / 3600)
+        return DATASETS.get(dataset, Dataset(0, 0.0))
 
     def network(self, flops: float, core_s: float = 0.0) -> tuple[float, float]:
         """Return core-hours and GPU-hours of some operations and core seconds."""
@@ -214,8 +221,9 @@ class Planner:
 
 def spectral_width(features: Mapping[str, Any]) -> int:
     """Return the width of MFCC, chroma or CQT."""
-    widths = {"mfcc": 3 * features.get("num_ceps", 0), "chroma": features.get("num_chroma", 0)}
-    return int(widths.get(features["kind"], features.get("num_bins", 0)))
+    if features["kind"] == "mfcc":
+        return int(3 * features["num_ceps"])
+    return int(features["num_chroma" if features["kind"] == "chroma" else "num_bins"])
 
 
 def activation_bytes(entry: recipes.Pretraining) -> float:
@@ -239,6 +247,16 @@ def corpus_hours(catalogue: Catalogue, results: Path, told: float | None) -> dic
         if not found[name]:
             raise ConfigError([f"corpora.{name}.hours: missing; give --hours, or the expected hours in the entry"])
     return found
+
+
+def of_report(catalogue: Catalogue, results: str) -> list[dict[str, Any]]:
+    """Return the stages of all selected studies as plain values; nothing where a corpus' hours are unknown."""
+    try:
+        hours = corpus_hours(catalogue, Path(results), None)
+    except ConfigError:
+        return []
+    stages = {(s.rule, s.name): s for study in catalogue.selected("studies") for s in plan(catalogue, study, hours)}
+    return [asdict(stage) for stage in stages.values()]
 
 
 def measured(records: Path, stage: Stage) -> tuple[int, float, float]:

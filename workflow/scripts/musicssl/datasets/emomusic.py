@@ -15,6 +15,7 @@ from typing import Any
 from ..runtime import UserError
 from . import base, disk
 
+VERSION = 1
 TARGETS = {"arousal-valence": "regression"}
 DEFAULTS: dict[str, Any] = {}
 CITATION = """@inproceedings{emomusic2013,
@@ -28,6 +29,7 @@ SOURCE = "the '1000 songs' page of the CVML group, University of Geneva: clips_4
 LAYOUT = "clips_45seconds/<song_id>.mp3, songs_info.csv and static_annotations.csv (or both below annotations/)"
 EXPECTED = {"train": 504, "valid": 115, "test": 125}
 DIMENSIONS = ["arousal", "valence"]
+FOLDERS = ("clips_45seconds", "clips_45sec")
 SETS = ("development", "evaluation")
 
 
@@ -43,7 +45,7 @@ def read(root: Path, target: str, options: dict[str, Any]) -> base.TaskData:
         UserError: a table or the clips are missing, or a row is damaged.
     """
     names = ("songs_info.csv", "static_annotations.csv")
-    wanted = [("clips_45seconds", "clips_45sec"), *((name, f"annotations/{name}") for name in names)]
+    wanted = [FOLDERS, *((name, f"annotations/{name}") for name in names)]
     clips, info, static = disk.require(root, wanted, LAYOUT, SOURCE)
     files = disk.list_audio(root, clips)
     splits, rows = _read_splits(info)
@@ -61,6 +63,12 @@ def read(root: Path, target: str, options: dict[str, Any]) -> base.TaskData:
     notes = [f"{name}: {mean:.3f} +- {spread:.3f} became 0 +- 1" for name, (mean, spread) in zip(DIMENSIONS, scale)]
     notes.append("the test part shares artists with the others, as published")
     return base.TaskData(draft.items, DIMENSIONS, draft.skipped, EXPECTED, notes)
+
+
+def recordings(root: Path) -> list[disk.AudioFile]:
+    """Return the clips, of songs that the tables leave out too."""
+    (clips,) = disk.require(root, [FOLDERS], LAYOUT, SOURCE)
+    return list(disk.list_audio(root, clips).values())
 
 
 def normalise_artist(name: str) -> str:

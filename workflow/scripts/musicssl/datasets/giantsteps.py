@@ -3,25 +3,22 @@
 Knees et al., ISMIR 2015 (test, 604 songs); Faraldo, MTG set (training, 1,486 songs). From the MTG set the songs with
 confidence 2 and one key are kept. Training and validation share no artist: each comma-separated artist falls to a side
 by SHA-1, then collaborators of a validation artist follow it, over all rows of the metadata (the rule of jukemir,
-Castellon et al., ISMIR 2021, section 4). Each song gives its consecutive full clips; a song shorter than one clip
-stays whole, so that every song is scored.
+Castellon et al., ISMIR 2021, section 4). Published are songs, and how many clips of 30 s they give.
 """
 
 from __future__ import annotations
 
 import hashlib
-import logging
 import math
 from collections import Counter
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from .. import runtime
 from . import base, disk
 
-logger = logging.getLogger(__name__)
+VERSION = 1
 TARGETS = {"key": "key"}
-DEFAULTS: dict[str, Any] = {"clip_s": 30.0}
+DEFAULTS: dict[str, Any] = {}
 CITATION = """@inproceedings{giantsteps2015,
   author = {Knees, Peter and Faraldo, {\\'A}ngel and Herrera, Perfecto and Vogl, Richard and B{\\"o}ck, Sebastian and
             H{\\"o}rschl{\\"a}ger, Florian and Le Goff, Mickael},
@@ -45,7 +42,8 @@ LAYOUT = (
     "and giantsteps-key-dataset/{audio/<id>.LOFI.mp3, annotations/key/<id>.LOFI.key}"
 )
 TRAIN, TEST = "giantsteps-mtg-key-dataset", "giantsteps-key-dataset"
-EXPECTED = {"train": 3_687, "valid": 942, "test": 2_406}
+WINDOWS = {30.0: {"train": 3_687, "valid": 942, "test": 2_406}}
+"""Published sizes by the length of a clip."""
 SONGS = {"train": 923, "valid": 236, "test": 604}
 TONICS = ["C", "Db", "D", "Eb", "E", "F", "Gb", "G", "Ab", "A", "Bb", "B"]
 KEYS = [f"{tonic} {mode}" for mode in ("major", "minor") for tonic in TONICS]
@@ -62,40 +60,36 @@ class Song(NamedTuple):
     where: str
 
 
+def recordings(root: Path) -> list[disk.AudioFile]:
+    """Return the songs of both sets."""
+    folders = disk.require(root, [f"{TRAIN}/audio", f"{TEST}/audio"], LAYOUT, SOURCE)
+    return [file for folder in folders for file in _list_songs(root, folder).values()]
+
+
 def read(root: Path, target: str, options: dict[str, Any]) -> base.TaskData:
-    """Read the clips of both sets.
+    """Read the songs of both sets.
 
     Args:
         root: holds both repositories with their ``audio`` folders filled.
         target: ``key``.
-        options: ``clip_s``, length of a clip in seconds.
+        options: none.
 
     Raises:
-        UserError: a folder or table is missing or damaged.
+        UserError: a table or folder is missing, or a row is damaged.
     """
     tables = [f"{TRAIN}/annotations/{name}" for name in ("annotations.txt", "beatport_metadata.txt")]
     wanted = [f"{TRAIN}/audio", *tables, f"{TEST}/audio", f"{TEST}/annotations/key"]
     train_audio, annotations, metadata, test_audio, keys = disk.require(root, wanted, LAYOUT, SOURCE)
     draft = base.Draft()
     songs = _read_train(root, draft, train_audio, annotations, metadata) + _read_test(root, draft, test_audio, keys)
-    clip_s = base.clip_length_s(options)
-    for song, split, file, key, where in runtime.progress(songs, len(songs), "songs"):
-        duration_s = disk.audio_duration_s(root / file.path)
-        if duration_s is None:
-            draft.skip(song, base.UNREADABLE, f"{file.path} has no readable header; fetch it again", split)
-            continue
-        num_clips = base.count_clips(duration_s, clip_s)
-        for k in range(num_clips):
-            draft.add(base.Item(f"{song}#{k}", split, file.path, k * clip_s, clip_s, song, key), where)
-        if num_clips == 0:
-            draft.add(base.Item(f"{song}#0", split, file.path, 0.0, 0.0, song, key), where)
-    kept = Counter(split for _, split in {(item.group, item.split) for item in draft.items})
+    for song, split, file, key, where in songs:
+        draft.add(base.Item(song, split, file.path, 0.0, 0.0, song, key), where)
+    kept = Counter(item.split for item in draft.items)
     totals = [
         base.Total(f"songs of {split}", kept[split], f"{count:,}", math.ceil(base.COMPLETE_SHARE * count))
         for split, count in SONGS.items()
     ]
-    notes = [f"{kept.total()} songs in clips of {clip_s:g} s"]
-    return base.TaskData(draft.items, KEYS, draft.skipped, EXPECTED if clip_s == 30 else None, notes, totals)
+    return base.TaskData(draft.items, KEYS, draft.skipped, None, [f"{kept.total()} songs"], totals)
 
 
 def parse_key(text: str) -> int | None:

@@ -17,6 +17,7 @@ from ..runtime import UserError
 from . import base, disk
 
 logger = logging.getLogger(__name__)
+VERSION = 1
 TARGETS = {"genre": "multiclass", "rhythm": "beats"}
 DEFAULTS: dict[str, Any] = {"annotation": "A"}
 CITATION = """@article{gtzan2002,
@@ -50,6 +51,7 @@ LAYOUT = (
 )
 EXPECTED = {"train": 443, "valid": 197, "test": 290}
 GENRES = ["blues", "classical", "country", "disco", "hiphop", "jazz", "metal", "pop", "reggae", "rock"]
+FOLDERS = ("genres_original", "Data/genres_original", "genres")
 CORRUPT = "jazz.00054"
 TRACK = re.compile(r"([a-z][a-z-]*)[._](\d{5})(?!\d)")
 
@@ -66,9 +68,7 @@ def read(root: Path, target: str, options: dict[str, Any]) -> base.TaskData:
         UserError: something is missing, or a list or annotation is damaged.
     """
     lists = [f"{split}_filtered.txt" for split in base.SPLITS]
-    audio, *lists_found = disk.require(
-        root, [("genres_original", "Data/genres_original", "genres"), *lists], LAYOUT, SOURCE
-    )
+    audio, *lists_found = disk.require(root, [FOLDERS, *lists], LAYOUT, SOURCE)
     files = _list_tracks(root, audio)
     beats = _find_beats(root, str(options["annotation"])) if target == "rhythm" else {}
     draft, listed = base.Draft(), set()
@@ -97,6 +97,12 @@ def read(root: Path, target: str, options: dict[str, Any]) -> base.TaskData:
         draft.skip(track, base.PROTOCOL, f"{files[track].path} is in none of the three lists")
     notes = [f"beats of annotation {options['annotation']}"] if target == "rhythm" else []
     return base.TaskData(draft.items, [] if target == "rhythm" else GENRES, draft.skipped, EXPECTED, notes)
+
+
+def recordings(root: Path) -> list[disk.AudioFile]:
+    """Return the clips of the genre folders, those in none of the three lists too, without the corrupt one."""
+    (audio,) = disk.require(root, [FOLDERS], LAYOUT, SOURCE)
+    return [file for track, file in _list_tracks(root, audio).items() if track != CORRUPT]
 
 
 def track_id(text: str) -> str | None:

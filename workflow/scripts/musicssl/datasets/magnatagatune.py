@@ -13,6 +13,7 @@ from typing import Any
 from ..runtime import UserError
 from . import base, disk
 
+VERSION = 1
 TARGETS = {"top50": "multilabel"}
 DEFAULTS: dict[str, Any] = {}
 CITATION = """@inproceedings{magnatagatune2009,
@@ -26,6 +27,7 @@ SOURCE = "the MagnaTagATune page of City University's MIRG: mp3.zip.001-003 (joi
 LAYOUT = "annotations_final.csv and the folders 0..9, a..f with the mp3 files (or mp3/0..f)"
 EXPECTED = {"train": 18_706, "valid": 1_825, "test": 5_329}
 FOLDERS = "0123456789abcdef"
+PLACES = tuple(f"{prefix}{name}" for prefix in ("", "mp3/") for name in FOLDERS)
 # fmt: off
 TAGS = [
     "guitar", "classical", "slow", "techno", "strings", "drums", "electronic", "rock", "fast", "piano", "ambient",
@@ -50,11 +52,8 @@ def read(root: Path, target: str, options: dict[str, Any]) -> base.TaskData:
     Raises:
         UserError: the table or every audio folder is missing, or a row is damaged.
     """
-    folders = tuple(f"{prefix}{name}" for prefix in ("", "mp3/") for name in FOLDERS)
-    table, folder = disk.require(root, ("annotations_final.csv", folders), LAYOUT, SOURCE)
-    files = {
-        f"{name}/{key}": file for name in FOLDERS for key, file in disk.list_audio(root, folder.parent / name).items()
-    }
+    table, folder = disk.require(root, ("annotations_final.csv", PLACES), LAYOUT, SOURCE)
+    files = _list_clips(root, folder.parent)
     draft = base.Draft()
     seen = set()
     for row, (clip, path, *marks) in disk.read_table(table, "\t", ["clip_id", "mp3_path", *TAGS]):
@@ -78,6 +77,17 @@ def read(root: Path, target: str, options: dict[str, Any]) -> base.TaskData:
     for key in sorted(files.keys() - seen):
         draft.skip(key, base.NO_ROW, f"{files[key].path} is not in {table.name}")
     return base.TaskData(draft.items, list(TAGS), draft.skipped, EXPECTED, [])
+
+
+def recordings(root: Path) -> list[disk.AudioFile]:
+    """Return the clips of the sixteen folders that have bytes."""
+    (folder,) = disk.require(root, [PLACES], LAYOUT, SOURCE)
+    return [file for file in _list_clips(root, folder.parent).values() if file.num_bytes]
+
+
+def _list_clips(root: Path, home: Path) -> dict[str, disk.AudioFile]:
+    """Return ``folder/name`` -> audio file."""
+    return {f"{name}/{key}": file for name in FOLDERS for key, file in disk.list_audio(root, home / name).items()}
 
 
 def _song(key: str) -> str:

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 from ..runtime import UserError
 from . import base, disk
 
+VERSION = 1
 TARGETS = dict.fromkeys(("top50tags", "genre", "instrument", "moodtheme"), "multilabel")
 DEFAULTS: dict[str, Any] = {}
 CITATION = """@inproceedings{mtgjamendo2019,
@@ -80,6 +81,12 @@ def read(root: Path, target: str, options: dict[str, Any]) -> base.TaskData:
                 draft.add(base.Item(row.track, split, file.path, 0.0, 0.0, row.track, marks), row.where)
     notes = [f"{others:,} audio files are of no track of this subset"] if (others := len(files.keys() - listed)) else []
     return base.TaskData(draft.items, classes, draft.skipped, EXPECTED[target], notes)
+
+
+def recordings(root: Path) -> list[disk.AudioFile]:
+    """Return the tracks of the hundred folders, those of no subset too."""
+    disk.require(root, [], LAYOUT, SOURCE)
+    return list(_list_tracks(root, {f"{number:02d}" for number in range(100)}).values())
 
 
 def _read_rows(path: Path) -> list[Row]:

@@ -14,6 +14,7 @@ from typing import Any
 from ..runtime import UserError
 from . import base, disk
 
+VERSION = 1
 TARGETS = {"instrument": "multiclass", "pitch": "multiclass"}
 DEFAULTS: dict[str, Any] = {}
 CITATION = """@inproceedings{nsynth2017,
@@ -63,6 +64,12 @@ def read(root: Path, target: str, options: dict[str, Any]) -> base.TaskData:
         for key in sorted(files.keys() - known):
             draft.skip(key, base.NO_ROW, f"{files[key].path} is not in examples.json")
     return base.TaskData(draft.items, classes, draft.skipped, EXPECTED, [])
+
+
+def recordings(root: Path) -> list[disk.AudioFile]:
+    """Return the notes of the three parts."""
+    folders = disk.require(root, [f"nsynth-{split}/audio" for split in base.SPLITS], LAYOUT, SOURCE)
+    return [file for folder in folders for file in disk.list_audio(root, folder).values()]
 
 
 def _read_index(path: Path) -> dict[str, tuple[Any, Any]]:

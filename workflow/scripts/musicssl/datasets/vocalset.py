@@ -1,12 +1,11 @@
-"""VocalSet: ten singing techniques and twenty singers, in segments of a few seconds.
+"""VocalSet: ten singing techniques and twenty singers.
 
 Wilkins, Seetharaman, Wahl & Pardo, ISMIR 2018, version 1.1 (of 1.2 only the copy by singer is read). Singer and
 technique are those of the folders: some files lack the singer in their name or carry another one's.
 
 Technique: the test singers of the archive's two lists, and a fixed singer-disjoint division of the other fifteen into
 nine for training and six for validation, which the paper asks for without printing it; ours is below. Singer: of each
-singer's recordings, in an order drawn by SHA-1, 48, 32 and 20 %, so that every part has every singer. All segments of a
-recording share a part. Remainders, and recordings, that are shorter than a segment are left out (as in MARBLE).
+singer's recordings, in an order drawn by SHA-1, 48, 32 and 20 %, so that every part has every singer.
 
 Published are 20 singers, four contexts, 17 techniques and about 3,600 recordings; how many of each a singer has, or a
 part of the split, is not.
@@ -21,12 +20,12 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from .. import runtime
 from ..runtime import UserError
 from . import base, disk
 
+VERSION = 1
 TARGETS = {"technique": "multiclass", "singer": "multiclass"}
-DEFAULTS: dict[str, Any] = {"clip_s": 3.0}
+DEFAULTS: dict[str, Any] = {}
 CITATION = """@inproceedings{vocalset2018,
   author = {Wilkins, Julia and Seetharaman, Prem and Wahl, Alison and Pardo, Bryan},
   title = {{VocalSet}: A Singing Voice Dataset},
@@ -70,44 +69,44 @@ class Recording(NamedTuple):
 
 
 def read(root: Path, target: str, options: dict[str, Any]) -> base.TaskData:
-    """Read the segments of all recordings.
+    """Read all recordings.
 
     Args:
         root: holds ``FULL`` as unpacked.
         target: ``technique`` or ``singer``.
-        options: ``clip_s``, length of a segment in seconds.
+        options: none.
 
     Raises:
         UserError: no singer's folder is found, or the lists of singers contradict each other.
     """
+    home = _home(root)
+    draft, notes = base.Draft(), ["silence is not trimmed"]
+    classes = TECHNIQUES if target == "technique" else SINGERS
+    around = [home if home == root else home.parent, home, root]
+    side_of = _read_sides(around, notes) if target == "technique" else {}
+    found, counts = _list_recordings(root, home, draft, side_of)
+    splits = {one.name: side_of[one.singer] for one in found} if side_of else _split_by_recording(found)
+    for name, singer, technique, file in found:
+        label = classes.index(technique if side_of else singer)
+        draft.add(base.Item(name, splits[name], file.path, 0.0, 0.0, name, label), str(root / file.path))
+    absent = base.absent_classes(draft.items, classes, TARGETS[target], "train")
+    totals = [*_totals(home, counts), _all_of(f"{target}s in train", classes, absent)]
+    return base.TaskData(draft.items, classes, draft.skipped, None, notes, totals)
+
+
+def recordings(root: Path) -> list[disk.AudioFile]:
+    """Return the recordings of all singers and techniques, second copies left out."""
+    found, _ = _list_recordings(root, _home(root), base.Draft(), {})
+    return [one.file for one in found]
+
+
+def _home(root: Path) -> Path:
+    """Return the folder of the singers' folders."""
     disk.require(root, [], LAYOUT, SOURCE)
     home = next((root / name for name in FOLDERS if any(_singers(root / name))), None)
     if home is None:
         raise UserError(f"{root}: no folder of a singer; expected below it: {LAYOUT}. Where it comes from: {SOURCE}")
-    draft, clip_s = base.Draft(), base.clip_length_s(options)
-    notes = [f"segments of {clip_s:g} s; silence is not trimmed"]
-    classes = TECHNIQUES if target == "technique" else SINGERS
-    around = [home if home == root else home.parent, home, root]
-    side_of = _read_sides(around, notes) if target == "technique" else {}
-    recordings, counts = _list_recordings(root, home, draft, side_of)
-    splits = {one.name: side_of[one.singer] for one in recordings} if side_of else _split_by_recording(recordings)
-    for recording in runtime.progress(recordings, len(recordings), "recordings"):
-        label = classes.index(recording.technique if side_of else recording.singer)
-        split = splits[recording.name]
-        duration_s = disk.audio_duration_s(root / recording.file.path)
-        if duration_s is None:
-            draft.skip(recording.name, base.UNREADABLE, f"{recording.file.path} has no readable header", split)
-            continue
-        num_clips = base.count_clips(duration_s, clip_s)
-        if num_clips == 0:
-            detail = f"{duration_s:.2f} s is shorter than a segment of {clip_s:g} s"
-            draft.skip(recording.name, base.PROTOCOL, detail, split)
-        for k in range(num_clips):
-            name, path = f"{recording.name}#{k}", recording.file.path
-            draft.add(base.Item(name, split, path, k * clip_s, clip_s, recording.name, label), str(root / path))
-    absent = base.absent_classes(draft.items, classes, TARGETS[target], "train")
-    totals = [*_totals(home, counts), _all_of(f"{target}s in train", classes, absent)]
-    return base.TaskData(draft.items, classes, draft.skipped, None, notes, totals)
+    return home
 
 
 def _totals(home: Path, counts: Counter[tuple[str, str]]) -> list[base.Total]:

@@ -16,6 +16,8 @@ from ..geometry import HOP, SAMPLE_RATE_HZ, num_frames
 from ..runtime import UserError
 from .floors import ConstantEncoder, MfccEncoder
 
+VERSION = 1
+
 if TYPE_CHECKING:
     from .encoders import Encoder
 

@@ -89,7 +89,8 @@ class BeatTracker:
         rest[1 + pad : -pad] = np.log((1.0 - values) / (self.observation_lambda - 1))
         beat, rest = beat.cumsum(), rest.cumsum()
         turns = starts + self.zones
-        return beat[turns] - beat[starts] + rest[starts + self.intervals] - rest[turns]
+        gains: Floats = beat[turns] - beat[starts] + rest[starts + self.intervals] - rest[turns]
+        return gains
 
     def _backtrack(self, ends: Floats, num_frames: int) -> tuple[Ints, Ints]:
         """Return entries and interval indices, from the best state of the last frame backwards."""
@@ -132,4 +133,5 @@ def log_transitions(intervals: Ints, transition_lambda: float) -> Floats:
     weight = np.exp(-transition_lambda * np.abs(ratio - 1.0))
     weight[weight <= np.finfo(np.float64).eps] = 0.0
     with np.errstate(divide="ignore"):
-        return np.log(weight / weight.sum(axis=1, keepdims=True))
+        logs: Floats = np.log(weight / weight.sum(axis=1, keepdims=True))
+    return logs

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from .metrics import Floats, Score, plain
+from .metrics import Floats, Score
 
 CHUNK = 1 << 22
 LEVELS = (2.5, 97.5)
@@ -55,24 +55,6 @@ def interval(samples: Floats) -> tuple[float, float]:
     """Return the central 95 % of bootstrap values."""
     low, high = np.nanpercentile(samples, LEVELS)
     return float(low), float(high)
-
-
-def paired_bootstrap(
-    first: Sequence[Score], second: Sequence[Score], groups: npt.ArrayLike, num_resamples: int, seed: int
-) -> Difference:
-    """Compare two models on the same test items, in the same order.
-
-    Args:
-        first: scores of one model, one a seed.
-        second: scores of the other.
-        groups: (U,) names of the items' recordings.
-        num_resamples: more give finer p-values.
-        seed: of the resamples.
-    """
-    num_items = len(np.asarray(groups))
-    mean = np.mean([plain(s, num_items) for s in first]) - np.mean([plain(s, num_items) for s in second])
-    pairs = (bootstrap(scores, groups, num_resamples, seed) for scores in (first, second))
-    return difference_of(float(mean), *pairs)
 
 
 def difference_of(mean: float, first: npt.ArrayLike, second: npt.ArrayLike) -> Difference:

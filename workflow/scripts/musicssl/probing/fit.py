@@ -23,13 +23,16 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from ..artefacts.states import Ints
 from ..config.recipes import Probe
 from ..runtime import UserError
 from .heads import Adam, Dropout, Heads, gather, losses, rows_at_once
-from .items import Examples, Ints, spans
+from .items import Examples, spans
 
 logger = logging.getLogger(__name__)
 Validate = Callable[[Heads], npt.NDArray[np.float64]]
+VERSION = 1
+"""Raised when the same states give other heads."""
 REPORT_EVERY_S = 10.0
 ORDER_SEED = 0
 
@@ -190,7 +193,7 @@ class Training:
         """Train one epoch with one learning rate a replica and return the mean loss of a row in each, (R,)."""
         total, num_rows = torch.zeros(len(rates), dtype=torch.float64, device=self.device), 0
         for rows in self.batches:
-            parts = [self._gradients(part, len(rows)) for part in rows.split(rows_at_once(self.heads))]
+            parts = [self._gradients(part, len(rows)) for part in torch.split(rows, rows_at_once(self.heads))]
             gradients = [torch.stack(same).sum(dim=0) if len(same) > 1 else same[0] for same in zip(*parts)]
             self.adam.step(self.heads, gradients[1:], rates.tolist())
             total += gradients[0]

@@ -21,6 +21,8 @@ from torch import Tensor
 from torch.nn import functional as F
 from torch.optim.adam import adam
 
+from ..artefacts.states import Halves, Rows
+from ..tasks.kinds import KINDS
 from .items import Examples
 
 BETAS, EPS = (0.9, 0.999), 1e-8
@@ -74,7 +76,8 @@ class Heads:
         hidden = F.relu(torch.baddbmm(b1, mixed.transpose(0, 1), w1))
         if dropout is not None:
             hidden = hidden * dropout
-        return _Output.apply(hidden, w2, b2)
+        outputs: Tensor = _Output.apply(hidden, w2, b2)  # type: ignore[no-untyped-call]
+        return outputs
 
 
 def _draw(seed: int, width: int, hidden: int, outputs: int) -> list[Tensor]:
@@ -156,27 +159,27 @@ def losses(kind: str, outputs: Tensor, targets: Tensor) -> Tensor:
     """Return the summed loss of the rows in each replica, (R,).
 
     Args:
-        kind: of the task: cross-entropy (multiclass, key), binary cross-entropy (multilabel, beats) or squared error
-            (regression), the mean over outputs.
+        kind: of the task, which has its loss in :data:`~musicssl.tasks.kinds.KINDS`; the mean over outputs.
         outputs: (R, M, O).
         targets: (M,) class indices, else (M, O).
     """
     targets = targets.expand(len(outputs), *targets.shape)
-    if kind in ("multiclass", "key"):
+    loss = KINDS[kind].loss
+    if loss == "cross entropy":
         flat = F.cross_entropy(outputs.flatten(0, 1), targets.flatten(), reduction="none")
         return flat.view(targets.shape).sum(dim=1)
-    if kind == "regression":
+    if loss == "squared error":
         return (outputs - targets).square().mean(dim=2).sum(dim=1)
     each = F.binary_cross_entropy_with_logits(outputs, targets, reduction="none")
     return each.mean(dim=2).sum(dim=1)
 
 
-def gather(states: Tensor, rows: Tensor, device: torch.device) -> Tensor:
+def gather(states: Rows | Halves, rows: Tensor, device: torch.device) -> Tensor:
     """Return float32 (M, N, W) of the rows (M,) of float16 states (all rows, N, W).
 
     By numpy's indexing: torch's takes many times as long where the N are one state of many.
     """
-    return torch.from_numpy(states.numpy()[rows.numpy()]).to(device).float()
+    return torch.from_numpy(states[rows.numpy()]).to(device).float()
 
 
 def rows_at_once(heads: Heads) -> int:
@@ -190,5 +193,5 @@ def rows_at_once(heads: Heads) -> int:
 def predict(heads: Heads, data: Examples, rows: npt.NDArray[np.int64]) -> Tensor:
     """Return the outputs of all replicas on some rows, float32 (R, rows, O), without dropout."""
     device = heads.weights[0].device
-    parts = data.places[torch.from_numpy(rows)].split(rows_at_once(heads))
+    parts = torch.split(data.places[torch.from_numpy(rows)], rows_at_once(heads))
     return torch.cat([heads(gather(data.states, part, device)) for part in parts], dim=1)

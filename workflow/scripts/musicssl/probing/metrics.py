@@ -16,6 +16,7 @@ import numpy.typing as npt
 
 from ..runtime import UserError
 
+VERSION = 1
 Floats = npt.NDArray[np.float64]
 Score = Callable[[Floats], Floats]
 NUM_KEYS = 24
@@ -39,7 +40,8 @@ def ratio(numerators: npt.ArrayLike, denominators: npt.ArrayLike) -> Score:
 
     def score(weights: Floats) -> Floats:
         above, below = (weights @ parts).T
-        return np.divide(above, below, out=np.zeros_like(above), where=below > 0)
+        shares: Floats = np.divide(above, below, out=np.zeros_like(above), where=below > 0)
+        return shares
 
     return score
 
@@ -54,7 +56,8 @@ def r2(targets: npt.ArrayLike, predictions: npt.ArrayLike) -> Score:
     def score(weights: Floats) -> Floats:
         count, first, second, sse = (weights @ parts).T
         sst = second - first**2 / count
-        return 1.0 - sse / np.maximum(sst, np.finfo(np.float64).tiny)
+        explained: Floats = 1.0 - sse / np.maximum(sst, np.finfo(np.float64).tiny)
+        return explained
 
     return score
 
@@ -67,7 +70,8 @@ def roc_auc(positive: Floats, negative: Floats) -> Floats:
     below = np.cumsum(negative, axis=1) - negative
     won = (positive * (below + 0.5 * negative)).sum(axis=1)
     pairs = positive.sum(axis=1) * negative.sum(axis=1)
-    return np.divide(won, pairs, out=np.full(len(won), np.nan), where=pairs > 0)
+    areas: Floats = np.divide(won, pairs, out=np.full(len(won), np.nan), where=pairs > 0)
+    return areas
 
 
 def average_precision(positive: Floats, negative: Floats) -> Floats:
@@ -77,7 +81,8 @@ def average_precision(positive: Floats, negative: Floats) -> Floats:
     precision = np.divide(hits, found, out=np.zeros_like(hits), where=found > 0)
     total = hits[:, -1]
     summed = (positive[:, ::-1] * precision).sum(axis=1)
-    return np.divide(summed, total, out=np.full(len(total), np.nan), where=total > 0)
+    means: Floats = np.divide(summed, total, out=np.full(len(total), np.nan), where=total > 0)
+    return means
 
 
 def per_class(
@@ -119,7 +124,7 @@ def require_defined(targets: npt.ArrayLike, names: Sequence[str], where: str) ->
     Args:
         targets: (U, C) of 0 and 1.
         names: of the classes.
-        where: file and split, for the sentence.
+        where: task and split, for the sentence.
 
     Raises:
         UserError: with the classes whose score is undefined.

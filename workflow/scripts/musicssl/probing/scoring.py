@@ -16,10 +16,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from ..artefacts.states import Ints
 from ..runtime import UserError
+from ..tasks.kinds import KINDS
 from . import metrics
 from .beats import BeatTracker
-from .items import Examples, Ints
+from .items import Examples
 from .metrics import Floats, Score
 
 Outputs = npt.NDArray[np.float32]
@@ -61,7 +63,7 @@ def units_of(data: Examples, kind: str, classes: list[str], split: str) -> tuple
     targets: Any = [items[first[name]].target for name in ids]
     for name, item in zip(names, items):
         if kind == "key" and item.target != items[first[name]].target:
-            raise UserError(f"items.csv: song {name!r} has several keys, expected one; correct its annotation")
+            raise UserError(f"song {name!r} has several keys, expected one; correct its annotation")
     targets = [np.asarray(times, np.float64) for times in targets] if kind == "beats" else np.asarray(targets)
     number = {name: u for u, name in enumerate(ids)}
     owners = np.array([number[name] for name in names], dtype=np.int64)
@@ -119,7 +121,7 @@ def scores_of(units: Units, outputs: Any) -> dict[str, Score]:
         units: what is scored.
         outputs: (U, C), for beats a list of times in seconds.
     """
-    if units.kind in ("multiclass", "key"):
+    if KINDS[units.kind].has_classes:
         return _class_scores(units, np.asarray(outputs))
     if units.kind == "multilabel":
         curves = {"roc_auc": metrics.roc_auc, "ap": metrics.average_precision}
@@ -156,24 +158,20 @@ def _beat_scores(units: Units, estimates: Sequence[Floats]) -> dict[str, Score]:
     return scores
 
 
-def require_scorable(units: Units, wanted: Sequence[str], where: str) -> None:
-    """Check that the metrics exist and are defined; ``where`` tells file and split.
+def require_scorable(units: Units, where: str) -> None:
+    """Check that the metrics are defined; ``where`` tells task and split.
 
     Raises:
-        UserError: the kind of task has no such metric, or a class has one label only.
+        UserError: a class has one label only.
     """
     if units.kind == "multilabel":
         metrics.require_defined(units.targets, units.classes, where)
-    outputs = [np.zeros(0)] * len(units) if units.kind == "beats" else np.zeros((len(units), len(units.classes)))
-    known = scores_of(units, outputs)
-    if unknown := [name for name in wanted if name not in known]:
-        raise UserError(f"metrics: found {unknown[0]!r}, expected some of {', '.join(known)} for {units.kind} tasks")
 
 
 def require_monitored(units: Units, where: str) -> None:
     """Check that validation can tell one epoch from another: tags that it lacks are left out of its mean, not all.
 
-    ``where`` tells file and split.
+    ``where`` tells task and split.
 
     Raises:
         UserError: no class has positives and negatives, or there are fewer than two different values.
@@ -195,7 +193,7 @@ def class_scores(units: Units, outputs: Any) -> dict[str, list[float | None]]:
         curves: dict[str, Callable[[Floats, Floats], Floats]]
         curves = {"roc_auc": metrics.roc_auc, "ap": metrics.average_precision}
         return {k: metrics.per_class(f, units.targets, outputs)(ones)[0].tolist() for k, f in curves.items()}
-    if units.kind in ("multiclass", "key"):
+    if KINDS[units.kind].has_classes:
         correct = np.asarray(outputs).argmax(axis=1) == units.targets
         own = [correct[units.targets == c] for c in range(len(units.classes))]
         return {"accuracy": [float(part.mean()) if len(part) else None for part in own]}
@@ -207,7 +205,7 @@ def class_scores(units: Units, outputs: Any) -> dict[str, list[float | None]]:
 
 def trivial_outputs(train: Units, num_units: int) -> Outputs:
     """Return the answer (U, C) that looks at no audio: class frequencies or mean of the training units."""
-    if train.kind in ("multiclass", "key"):
+    if KINDS[train.kind].has_classes:
         answer = np.bincount(train.targets, minlength=len(train.classes)) / len(train)
     else:
         answer = np.asarray(train.targets, np.float64).mean(axis=0)

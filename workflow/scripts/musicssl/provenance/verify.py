@@ -118,7 +118,9 @@ def _recipes(results: Path, found: list[Artefact]) -> Iterator[Problem]:
     for one in found:
         digest = recipe_digest(one.header.recipe)
         if digest != one.header.digest:
-            yield Problem(_name(results, one.path), f"its recipe was edited: digest {digest}, it says {one.header.digest}")
+            yield Problem(
+                _name(results, one.path), f"its recipe was edited: digest {digest}, it says {one.header.digest}"
+            )
 
 
 def _ancestry(results: Path, found: list[Artefact]) -> Iterator[Problem]:
@@ -144,7 +146,9 @@ def _strangers(results: Path, found: list[Artefact]) -> Iterator[Problem]:
         if inside[-1] in (".lock", ".lock.json"):
             continue
         left = path.suffix in LEFTOVERS
-        yield Problem("/".join(inside), "left by a killed job; safe to delete" if left else "foreign: no header lists it")
+        yield Problem(
+            "/".join(inside), "left by a killed job; safe to delete" if left else "foreign: no header lists it"
+        )
 
 
 def _scores(results: Path, found: list[Artefact]) -> Iterator[Problem]:
@@ -157,7 +161,9 @@ def _scores(results: Path, found: list[Artefact]) -> Iterator[Problem]:
             stored = read_scores(path)
             predictions = read_predictions(path.with_name("predictions.npz"))
             entry, name = one.header.recipe["entry"], one.header.recipe["name"]
-            again = score(predictions, read_fit(path.with_name("fit.json")), name, stored.digest, entry["num_bootstraps"])
+            again = score(
+                predictions, read_fit(path.with_name("fit.json")), name, stored.digest, entry["num_bootstraps"]
+            )
         except (UserError, OSError) as error:
             yield Problem(_name(results, path), f"its scores cannot be computed again: {error}")
             continue

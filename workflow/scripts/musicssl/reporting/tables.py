@@ -12,6 +12,7 @@ from ..runtime import UserError
 from .paired import paired_difference
 from .paper import AVERAGE, AVERAGED_TASKS, TASKS, average_score, paper_value
 
+VERSION = 1
 Cells = dict[tuple[str, str], Scores]
 OK, NOT_RUN = "ok", "not run"
 

@@ -1,0 +1,1 @@
+"""What turns a dataset into a task: kinds of target, views of recordings, items, and the checks that none may fail."""
