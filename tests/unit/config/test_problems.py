@@ -234,8 +234,8 @@ WINDOWS = "expected rows: window and min_s equal to window_s, since each window 
         (
             {"datasets": {"gtsan": {"base": "dataset", "root": "x"}}},
             [
-                "datasets.gtsan.root: no adapter datasets/gtsan.py would read it; correct the name of the entry, or write "
-                "one"
+                "datasets.gtsan.root: no adapter datasets/gtsan.py would read it; correct the name of the entry, or "
+                "write one"
             ],
         ),
         (
