@@ -60,8 +60,8 @@ def test_songs_of_one_artist_lie_on_one_side_however_spelt(root, row):
     assert splits["2"] == splits["3"] == splits["17"]
 
 
-def test_artists_are_normalised():
-    assert emomusic.normalise_artist(" The  39\tSteps & Björk! ") == "the steps bjrk"
+def test_artists_are_normalized():
+    assert emomusic.normalize_artist(" The  39\tSteps & Björk! ") == "the steps bjrk"
 
 
 def test_annotations_below_their_own_folder_and_other_encodings(root):

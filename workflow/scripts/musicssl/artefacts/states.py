@@ -107,7 +107,7 @@ class States:
 def write(
     block: str | Path, row_shape: tuple[int, int], digest: str, place: tuple[int, int], **attrs: Any
 ) -> RaggedWriter:
-    """Open a block to append recordings to; it gets its name when it is closed.
+    """Open a block to append recordings to; it gets its name when it is closed. What a killed job left of it goes.
 
     Args:
         block: the ``.npy`` path.
@@ -116,6 +116,9 @@ def write(
         place: the block's number and the number of blocks.
         attrs: ``frame_rate_hz``, ``frame_offset_s`` and ``skipped``, a list of :data:`Lost` that may still grow.
     """
+    block = Path(block)
+    for left in block.parent.glob(f".{block.name}.*.part"):
+        left.unlink(missing_ok=True)
     return RaggedWriter(block, np.float16, row_shape, digest, block=list(place), **attrs)
 
 

@@ -14,7 +14,7 @@ from ..artefacts.task import SPLITS, Item, Skip
 from ..runtime import UserError
 from .disk import AudioFile
 
-__all__ = ["SPLITS", "Draft", "Item", "Skip", "TaskData", "Total", "absent_classes", "as_options", "refuse_unknown",
+__all__ = ["SPLITS", "Draft", "Item", "Skip", "TaskData", "Total", "as_options", "refuse_unknown",
            "shorten"]  # fmt: skip
 
 MISSING_AUDIO = "missing audio"
@@ -129,21 +129,6 @@ class Draft:
             self.skip(item, EMPTY_FILE, f"{found.path} has no bytes", split)
             return None
         return found
-
-
-def absent_classes(items: Iterable[Item], classes: Sequence[str], kind: str, split: str) -> list[str]:
-    """Return the classes without a positive item in ``split``; none for targets without classes."""
-    if kind not in ("multiclass", "key", "multilabel"):
-        return []
-    seen: set[int] = set()
-    for item in items:
-        if item.split != split:
-            continue
-        if isinstance(item.target, list):
-            seen.update(i for i, value in enumerate(item.target) if value)
-        else:
-            seen.add(item.target)
-    return [name for i, name in enumerate(classes) if i not in seen]
 
 
 def shorten(names: Sequence[str]) -> str:

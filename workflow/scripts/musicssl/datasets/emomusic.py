@@ -1,7 +1,7 @@
 """EmoMusic ("1000 songs"): arousal and valence of 45-second clips.
 
 Soleymani, Caro, Schmidt, Sha & Yang, CrowdMM 2013. The official evaluation set tests; the development set is divided
-by SHA-1 of the normalised artist modulo 10, below 8 for training (the rule of jukemir, Castellon et al., ISMIR 2021).
+by SHA-1 of the normalized artist modulo 10, below 8 for training (the rule of jukemir, Castellon et al., ISMIR 2021).
 Targets are standardised with the development set's mean and standard deviation; r2 does not change by that.
 """
 
@@ -71,7 +71,7 @@ def recordings(root: Path) -> list[disk.AudioFile]:
     return list(disk.list_audio(root, clips).values())
 
 
-def normalise_artist(name: str) -> str:
+def normalize_artist(name: str) -> str:
     """Return the artist in lower case with ASCII letters and single blanks only."""
     kept = (char for char in name.lower() if char.isascii() and (char.isalpha() or char.isspace()))
     return " ".join("".join(kept).split())
@@ -88,7 +88,7 @@ def _read_splits(path: Path) -> tuple[dict[str, str], dict[str, int]]:
         disk.once(rows, song, path, row, "song_id")
         if part not in SETS:
             raise UserError(f"{path}: row {row}: set {part!r}, expected one of {SETS}; take the file as downloaded")
-        side = int(hashlib.sha1(normalise_artist(artist).encode()).hexdigest(), 16) % 10
+        side = int(hashlib.sha1(normalize_artist(artist).encode()).hexdigest(), 16) % 10
         splits[song] = "test" if part == "evaluation" else "train" if side < 8 else "valid"
     return splits, rows
 

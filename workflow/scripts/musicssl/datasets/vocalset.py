@@ -89,7 +89,8 @@ def read(root: Path, target: str, options: dict[str, Any]) -> base.TaskData:
     for name, singer, technique, file in found:
         label = classes.index(technique if side_of else singer)
         draft.add(base.Item(name, splits[name], file.path, 0.0, 0.0, name, label), str(root / file.path))
-    absent = base.absent_classes(draft.items, classes, TARGETS[target], "train")
+    heard = {item.target for item in draft.items if item.split == "train"}
+    absent = [name for i, name in enumerate(classes) if i not in heard]
     totals = [*_totals(home, counts), _all_of(f"{target}s in train", classes, absent)]
     return base.TaskData(draft.items, classes, draft.skipped, None, notes, totals)
 

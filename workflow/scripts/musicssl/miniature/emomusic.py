@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
+from ..artefacts.task import SPLITS
 from ..config.recipes import Miniature
 from .compose import compose
 from .folder import fresh_folder
@@ -34,7 +35,7 @@ STATIC = ("song_id", "mean_arousal", "std_arousal", "mean_valence", "std_valence
 
 def write(root: Path, miniature: Miniature) -> None:
     """Write clips and both tables under ``root``."""
-    counts = dict(zip(("train", "valid", "test"), miniature.items["emomusic"]))
+    counts = dict(zip(SPLITS, miniature.items["emomusic"]))
     splits = [split for split, count in counts.items() for _ in range(count)]
     rng = generator(miniature.seed, "emomusic")
     info: list[tuple[object, ...]] = [INFO]

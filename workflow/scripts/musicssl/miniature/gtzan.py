@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from ..artefacts.task import SPLITS
 from ..config.recipes import Miniature
 from .compose import Song, compose
 from .folder import Folder, fresh_folder
@@ -30,7 +31,7 @@ SWINGS = 0.62  # from here on an annotator would hear swing
 
 def write(root: Path, miniature: Miniature) -> None:
     """Write clips, lists and beats under ``root``; genres take turns in every split."""
-    counts = dict(zip(("train", "valid", "test"), miniature.items["gtzan"]))
+    counts = dict(zip(SPLITS, miniature.items["gtzan"]))
     numbers = dict.fromkeys(GENRES, FIRST)
     with fresh_folder(root, miniature.seed, counts) as folder:
         for split, count in counts.items():

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from ..artefacts.task import SPLITS
 from ..config.recipes import Miniature
 from .folder import Folder, fresh_folder
 from .mixing import add
@@ -41,7 +42,7 @@ NUM_INSTRUMENTS = {"train": 5, "valid": 3, "test": 3}  # of a family; valid and 
 
 def write(root: Path, miniature: Miniature) -> None:
     """Write the three splits under ``root``."""
-    counts = dict(zip(("train", "valid", "test"), miniature.items["nsynth"]))
+    counts = dict(zip(SPLITS, miniature.items["nsynth"]))
     with fresh_folder(root, miniature.seed, counts) as folder:
         taken: set[str] = set()
         for split, count in counts.items():

@@ -26,7 +26,7 @@ class BeatTracker:
 
     Args:
         frame_rate_hz: frames per second of the activations.
-        frame_offset_s: centre of frame 0 in seconds, added to every beat time; 0 places frame i at i / rate.
+        frame_offset_s: center of frame 0 in seconds, added to every beat time; 0 places frame i at i / rate.
         min_bpm: slowest tempo.
         max_bpm: fastest tempo.
         transition_lambda: penalty of tempo changes; larger is steadier.
@@ -115,7 +115,7 @@ class BeatTracker:
         return np.array([a + int(values[a:b].argmax()) for a, b in spans], dtype=np.int64)
 
     def _minima(self, num_frames: int, entries: Ints, chosen: Ints) -> Ints:
-        """Return the frames of beat zones whose position is below both neighbours'; the two ends are neighbours."""
+        """Return the frames of beat zones whose position is below both neighbors'; the two ends are neighbors."""
         frames = np.arange(num_frames)
         owner = np.searchsorted(entries, frames, side="right") - 1
         since, interval = frames - entries[owner], chosen[owner]
@@ -127,7 +127,7 @@ class BeatTracker:
 def log_transitions(intervals: Ints, transition_lambda: float) -> Floats:
     """Return (A from, A to) log probabilities of following one interval by another.
 
-    The weight of b after a is exp(-lambda |b / a - 1|), zero below machine epsilon, normalised over b.
+    The weight of b after a is exp(-lambda |b / a - 1|), zero below machine epsilon, normalized over b.
     """
     ratio = intervals[None, :] / intervals[:, None]
     weight = np.exp(-transition_lambda * np.abs(ratio - 1.0))

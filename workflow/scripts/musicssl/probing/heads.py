@@ -107,7 +107,7 @@ class _Output(torch.autograd.Function):
 class Adam:
     """Torch's fused Adam without weight decay, on each replica's part of the stacked weights, with its own rate.
 
-    The function is called instead of the optimiser class, whose construction imports torch's compiler (a second).
+    The function is called instead of the optimizer class, whose construction imports torch's compiler (a second).
     """
 
     def __init__(self, heads: Heads) -> None:

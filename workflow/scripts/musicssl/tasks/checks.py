@@ -3,12 +3,28 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
-from ..artefacts.task import SPLITS, Skip, count_splits
-from ..datasets.base import COMPLETE_SHARE, INCOMPLETE, TaskData, absent_classes, shorten
+from ..artefacts.task import SPLITS, Item, Skip, count_splits
+from ..datasets.base import COMPLETE_SHARE, INCOMPLETE, TaskData, shorten
 from ..runtime import UserError
+from .kinds import KINDS
+
+
+def absent_classes(items: Iterable[Item], classes: Sequence[str], kind: str, split: str) -> list[str]:
+    """Return the classes without a positive item in ``split``; none for targets without classes."""
+    if not (KINDS[kind].has_classes or kind == "multilabel"):
+        return []
+    seen: set[int] = set()
+    for item in items:
+        if item.split != split:
+            continue
+        if isinstance(item.target, list):
+            seen.update(i for i, value in enumerate(item.target) if value)
+        else:
+            seen.add(item.target)
+    return [name for i, name in enumerate(classes) if i not in seen]
 
 
 def check_items(name: str, data: TaskData, kind: str, source: str) -> list[str]:
