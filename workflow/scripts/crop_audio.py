@@ -3,9 +3,9 @@
 from typing import TYPE_CHECKING, Any
 
 from musicssl import job
+from musicssl.artefacts.listing import read_files
 from musicssl.config.recipes import Corpus, build
 from musicssl.corpus.crop import crop_shard
-from musicssl.corpus.listing import read_files
 
 if TYPE_CHECKING:
     snakemake: Any

@@ -4,9 +4,9 @@ from typing import TYPE_CHECKING, Any
 
 from musicssl import job
 from musicssl.artefacts import write_json
+from musicssl.artefacts.listing import read_files, read_rejected
 from musicssl.config.recipes import Corpus, build
 from musicssl.corpus.index import index_corpus
-from musicssl.corpus.listing import read_files, read_rejected
 
 if TYPE_CHECKING:
     snakemake: Any

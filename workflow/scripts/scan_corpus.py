@@ -3,9 +3,10 @@
 from typing import TYPE_CHECKING, Any
 
 from musicssl import job
+from musicssl.artefacts.listing import write_files, write_rejected
 from musicssl.config.recipes import Corpus, build
-from musicssl.corpus.listing import enforce_usable, write_files, write_rejected
 from musicssl.corpus.scan import scan
+from musicssl.corpus.usable import enforce_usable
 
 if TYPE_CHECKING:
     snakemake: Any

@@ -11,16 +11,16 @@ import crop_audio
 import index_corpus
 import scan_corpus
 from musicssl.artefacts import RaggedShard, ShardError, read_json
+from musicssl.artefacts.listing import AudioFile, read_rejected
 from musicssl.corpus import crop
 from musicssl.corpus.crop import crop_shard
-from musicssl.corpus.listing import AudioFile, read_rejected
 from musicssl.runtime import UserError
 from musicssl.signal import decode
 from musicssl.signal.decode import mono_blocks, resampled
 
 
 def entry(name, rate=16000, split="train"):
-    return AudioFile(name, 0.0, rate, 1, 0, split)
+    return AudioFile(name, 0.0, rate, 1, 0, split, "0" * 64)
 
 
 def cropped(recipe, *files):
@@ -191,7 +191,7 @@ def test_manifest_sums_up_files_clips_and_hours(jobs, sound, music, tmp_path):
     assert manifest["usable_fraction"] == round(9 / 11, 6)
     assert manifest["quarantined"] == {"empty": 1, "silent": 1}
     assert [s["shard"] for s in manifest["shards"]] == ["000", "001", "002"]
-    assert [row[:2] for row in read_rejected(tmp_path / "quarantine.csv")] == [
+    assert [(row.file, row.reason) for row in read_rejected(tmp_path / "quarantine.csv")] == [
         ("silent.wav", "silent"),
         ("zero.ogg", "empty"),
     ]

@@ -1,7 +1,9 @@
 """Every file of a corpus is either used or set aside with a reason, whatever it is called or contains."""
 
+import hashlib
 import os
 import random
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -10,8 +12,9 @@ import pytest
 import soundfile
 
 import scan_corpus
-from musicssl.corpus.listing import AudioFile, Rejected, locate, read_files, read_rejected, write_files, write_rejected
-from musicssl.corpus.scan import duplicates, find_audio, hold_out, scan, share_out
+from musicssl.artefacts.listing import AudioFile, Rejected, read_files, read_rejected, write_files, write_rejected
+from musicssl.corpus.scan import find_audio, hold_out, scan, share_out
+from musicssl.corpus.usable import locate
 from musicssl.runtime import UserError
 
 
@@ -158,17 +161,13 @@ def test_order_of_the_file_system_changes_nothing(corpus, sound, monkeypatch):
     assert scan(corpus(), 1) == first
 
 
-def test_duplicates_compare_all_bytes(tmp_path):
-    same_head = b"x" * 100_000
-    for name, data in {
-        "a": same_head + b"1",
-        "b": same_head + b"2",
-        "c": same_head + b"1",
-        "d": b"1",
-        "e": b"2",
-    }.items():
-        (tmp_path / name).write_bytes(data)
-    assert duplicates(tmp_path.joinpath, list("abcde")) == {"c": "a"}
+def test_another_file_under_the_same_name_is_another_row(corpus, sound, music):
+    sound("a.wav", seed=1)
+    (first,) = scan(corpus(), 1)[0]
+    assert first.sha256 == hashlib.sha256((music / "a.wav").read_bytes()).hexdigest()
+    sound("a.wav", seed=2)
+    (second,) = scan(corpus(), 1)[0]
+    assert replace(second, sha256=first.sha256) == first != second
 
 
 def test_hold_out_is_a_stable_fraction_and_never_empty():
@@ -210,7 +209,8 @@ def test_script_stops_when_too_little_is_usable_and_keeps_the_table(corpus, soun
     assert "bad.wav: not-audio" in caplog.text
     assert not snakemake.output.files.exists()
     scan_corpus.main(job(tmp_path, corpus(min_usable_fraction=0.5)))
-    assert read_files(snakemake.output.files) == [AudioFile("good.wav", 1.0, 16000, 1, 0, "train")]
+    digest = hashlib.sha256((music / "good.wav").read_bytes()).hexdigest()
+    assert read_files(snakemake.output.files) == [AudioFile("good.wav", 1.0, 16000, 1, 0, "train", digest)]
 
 
 def test_script_stops_without_any_usable_file(corpus, music, tmp_path):

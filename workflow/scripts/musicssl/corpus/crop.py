@@ -16,11 +16,12 @@ import numpy as np
 import numpy.typing as npt
 
 from ..artefacts import clips
+from ..artefacts.listing import AudioFile
 from ..config.recipes import Corpus
 from ..geometry import to_int16
 from ..runtime import progress
 from ..signal.decode import DecodeError, mono_blocks, resampled
-from .listing import AudioFile, Rejected, locate
+from .usable import locate
 
 VERSION = 1
 SPOOL_BYTES = 1 << 26  # int16 at 16 kHz: files up to 35 minutes wait in memory
@@ -37,7 +38,7 @@ def crop_shard(files: Sequence[AudioFile], recipe: Corpus, digest: str, out: str
         out: ``.npy`` path of the shard.
     """
     splits: list[str] = []
-    quarantine: list[Rejected] = []
+    quarantine: list[tuple[str, str, str]] = []
     attrs = {"sample_rate_hz": recipe.sample_rate_hz, "splits": splits, "quarantine": quarantine}
     with clips.write(out, digest, **attrs) as writer:
         for file in progress(files, len(files), "files"):
@@ -49,7 +50,7 @@ def crop_shard(files: Sequence[AudioFile], recipe: Corpus, digest: str, out: str
                         splits.append(file.split)
             except DecodeError as error:
                 logger.warning("set aside: %s: %s (%s)", file.file, error.reason, error)
-                quarantine.append(Rejected(file.file, error.reason, str(error)))
+                quarantine.append((file.file, error.reason, str(error)))
         hours = writer.offsets[-1] / recipe.sample_rate_hz / 3600
         logger.info("%d clips, %.2f h; %d files set aside", len(writer.ids), hours, len(quarantine))
 

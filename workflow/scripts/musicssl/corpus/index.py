@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from ..artefacts import open_all
+from ..artefacts.listing import AudioFile, Rejected, write_rejected
 from ..config.recipes import Corpus
-from .listing import AudioFile, Rejected, enforce_usable, write_rejected
+from .usable import enforce_usable
 
 logger = logging.getLogger(__name__)
 

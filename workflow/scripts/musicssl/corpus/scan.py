@@ -10,25 +10,26 @@ import heapq
 import logging
 import os
 import stat
-from collections import defaultdict
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import soundfile
 
+from ..artefacts.listing import AudioFile, Rejected
+from ..artefacts.store import content_of
 from ..config.recipes import Corpus
 from ..runtime import UserError, progress
 from ..signal.decode import UNKNOWN_FRAMES, DecodeError, mono_blocks, require_whole
-from .listing import AudioFile, Rejected, locate
+from .usable import locate
 
 VERSION = 1
 READABLE = {".aif", ".aifc", ".aiff", ".au", ".caf", ".flac", ".mp2", ".mp3", ".oga", ".ogg", ".opus"}
 READABLE |= {".rf64", ".snd", ".w64", ".wav", ".wave"}
 UNREADABLE = {".aac", ".ape", ".m4a", ".mpc", ".wma", ".wv"}  # not by libsndfile: set aside in sight, not passed over
-HEAD_BYTES = 1 << 16
 logger = logging.getLogger(__name__)
 
 
@@ -47,12 +48,12 @@ def scan(recipe: Corpus, num_threads: int) -> tuple[list[AudioFile], list[Reject
                 usable.append(row)
             else:
                 rejected.append(row)
-        copies = duplicates(find, [f.file for f in usable], pool.map)
+    copies = duplicates(usable)
     rejected += [Rejected(copy, "duplicate", f"same bytes as {first}") for copy, first in copies.items()]
     usable = [f for f in usable if f.file not in copies]
     held_out = hold_out([f.file for f in usable], recipe.valid_fraction, recipe.seed)
     shards = share_out({f.file: f.duration_s for f in usable}, recipe.num_shards)
-    usable = [f._replace(shard=shards[f.file], split="valid" if f.file in held_out else "train") for f in usable]
+    usable = [replace(f, shard=shards[f.file], split="valid" if f.file in held_out else "train") for f in usable]
     hours = sum(f.duration_s for f in usable) / 3600
     logger.info("%d usable files, %.2f h, %d held out; %d set aside", len(usable), hours, len(held_out), len(rejected))
     return usable, sorted(rejected)
@@ -67,7 +68,7 @@ def _find_all(recipe: Corpus) -> tuple[list[str], list[Rejected]]:
             kinds = " ".join(sorted(READABLE))
             raise UserError(f"{root}: found no audio files, expected some of {kinds}; set root of the corpus")
         names += [prefix + name for name in found]
-        rejected += [row._replace(file=prefix + row.file) for row in closed]
+        rejected += [replace(row, file=prefix + row.file) for row in closed]
     return sorted(names), rejected
 
 
@@ -138,40 +139,13 @@ def _inspect_header(name: str, header: Any, path: Path, min_file_s: float) -> Au
     duration_s = frames / header.samplerate
     if duration_s < min_file_s:
         return Rejected(name, "short", f"{duration_s:.3f} s, expected at least {min_file_s:g} s")
-    return AudioFile(name, duration_s, header.samplerate, header.channels, 0, "train")
+    return AudioFile(name, duration_s, header.samplerate, header.channels, 0, "train", content_of(path).sha256)
 
 
-def duplicates(find: Callable[[str], Path], names: Sequence[str], run: Callable = map) -> dict[str, str]:
-    """Return files whose bytes equal those of an earlier one, each with that first file.
-
-    Sizes are compared first, then the hash of the first bytes, then that of all bytes.
-
-    Args:
-        find: returns where a named file lies.
-        names: sorted.
-        run: ``map`` or that of a thread pool.
-    """
-
-    def size(name: str) -> int:
-        return find(name).stat().st_size
-
-    def head(name: str) -> bytes:
-        with find(name).open("rb") as stream:
-            return hashlib.sha256(stream.read(HEAD_BYTES)).digest()
-
-    def whole(name: str) -> bytes:
-        with find(name).open("rb") as stream:
-            return hashlib.file_digest(stream, "sha256").digest()
-
-    groups = [list(names)]
-    for key in (size, head, whole):
-        members = [name for group in groups for name in group]
-        origin = [i for i, group in enumerate(groups) for _ in group]
-        apart: dict[Hashable, list[str]] = defaultdict(list)
-        for i, name, value in zip(origin, members, run(key, members)):
-            apart[i, value].append(name)
-        groups = [group for group in apart.values() if len(group) > 1]
-    return {copy: first for first, *copies in groups for copy in copies}
+def duplicates(files: Iterable[AudioFile]) -> dict[str, str]:
+    """Return the files whose bytes equal those of an earlier one, each with that first file."""
+    first: dict[str, str] = {}
+    return {file.file: first[file.sha256] for file in files if first.setdefault(file.sha256, file.file) != file.file}
 
 
 def hold_out(names: Sequence[str], fraction: float, seed: int) -> set[str]:
