@@ -4,6 +4,8 @@ import filecmp
 import json
 import os
 import random
+import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -13,6 +15,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from musicssl.artefacts.ledger import read_record, records
 from musicssl.artefacts.lock import take
 from musicssl.runtime import UserError
 
@@ -36,8 +39,8 @@ def compared(one: Path, other: Path) -> list[str]:
     """Return result files (not logs, timings or provenance) whose bytes differ between two runs."""
     names = ("*.npy", "*.npz", "*.pt", "*.safetensors", "*.jsonl", "*.json", "*.csv")
     files = [p.relative_to(one) for name in names for p in one.rglob(name)]
-    skip = ("benchmarks", "logs", "resume")
-    files = [f for f in files if not set(skip) & set(f.parts) and f.name != "speed.jsonl"]
+    skip = {"benchmarks", "logs", "resume", "ledger", ".lock.json"}
+    files = [f for f in files if not skip & set(f.parts)]
     assert len(files) > 50
     return [str(f) for f in files if not (other / f).exists() or not filecmp.cmp(one / f, other / f, shallow=False)]
 
@@ -85,8 +88,8 @@ def test_nothing_is_left_to_do(finished) -> None:
 def test_another_branch_reuses_everything_shared(finished) -> None:
     target = str(RESULTS / "branches/music2vec-vanilla/summary.csv")
     jobs = finished.jobs(*TINY, "--", target)
-    assert jobs == {"write_recipe": 1, "pretrain": 1, "export_model": 1, "embed_pooled": 2, "embed_frames": 1,
-                    "probe": 3, "tabulate_branch": 1}  # fmt: skip
+    assert jobs == {"pretrain": 1, "export_model": 1, "embed_pooled": 2, "embed_frames": 1, "probe": 3,
+                    "score_probe": 3, "tabulate_branch": 1}  # fmt: skip
 
 
 def overlaid(finished, tmp_path: Path, values: dict) -> dict[str, int]:
@@ -95,17 +98,25 @@ def overlaid(finished, tmp_path: Path, values: dict) -> dict[str, int]:
     return finished.jobs(*TINY, str(overlay))
 
 
+TRAINED = {"pretrain": 1, "export_model": 1, "embed_pooled": 2, "embed_frames": 1, "probe": 3, "score_probe": 3}
+
+
+def probed(number: int, **jobs: int) -> dict[str, int]:
+    """Return jobs with so many probes, each scored."""
+    return jobs | {"probe": number, "score_probe": number}
+
+
 @pytest.mark.parametrize(
     ("change", "expected"),
     [
         pytest.param(
             {"models": {"hubert-k500-mfcc39": {"seed": 5}}},
-            {"write_recipe": 1, "pretrain": 1, "export_model": 1, "embed_pooled": 2, "embed_frames": 1, "probe": 3},
+            TRAINED,
             id="one value of a model",
         ),
         pytest.param(
             {"models": {"hubert-k500-mfcc39": {"optimizer": {"betas": [0.98, 0.9]}}}},
-            {"write_recipe": 1, "pretrain": 1, "export_model": 1, "embed_pooled": 2, "embed_frames": 1, "probe": 3},
+            TRAINED,
             id="two values swapped",
         ),
         pytest.param(
@@ -113,37 +124,40 @@ def overlaid(finished, tmp_path: Path, values: dict) -> dict[str, int]:
                 "views": {"short": {"window_s": 2.0, "min_s": 1.0, "rows": "window"}},
                 "tasks": {"nsynth": {"view": "short"}},
             },
-            {"embed_pooled": 5, "probe": 5},
+            probed(5, embed_pooled=5),
             id="another view of a task",
         ),
-        pytest.param(
-            {"views": {"whole": {"window_s": 2.0}}}, {"embed_pooled": 10, "probe": 10}, id="one value of a view"
-        ),
+        pytest.param({"views": {"whole": {"window_s": 2.0}}}, probed(10, embed_pooled=10), id="one value of a view"),
         pytest.param({"run": {"tasks": ["nsynth-pitch"]}}, {}, id="a task less"),
         pytest.param(
             {"run": {"tasks": ["nsynth-pitch", "nsynth-instrument", "gtzan-genre", "gtzan-rhythm"]}},
-            {"prepare_task": 1, "probe": 5},
+            probed(5, prepare_task=1),
             id="a task more that shares a view",
         ),
         pytest.param(
             {"tasks": {"gtzan-rhythm": {"probe": {"beats": {"neighbors": 0.5}}}}},
-            {"embed_frames": 5, "probe": 5},  # states of frames are gone as soon as they were used
+            probed(5, embed_frames=5),  # states of frames are gone as soon as they were used
             id="what only the probe of beats reads",
         ),
         pytest.param(
             {"tasks": {"gtzan-rhythm": {"probe": {"dropout": 0.5}}}},
-            {"embed_frames": 5, "probe": 5},
+            probed(5, embed_frames=5),
             id="one value of the probe of beats",
         ),
         pytest.param(
             {"tasks": {"nsynth-pitch": {"probe": {"dropout": 0.3}}}},
-            {"probe": 5},
+            probed(5),
             id="one value of a probe",
         ),
         pytest.param(
             {"tasks": {"clip": {"protocol": "tuned"}}},
-            {"embed_frames": 5, "probe": 15},
+            probed(15, embed_frames=5),
             id="another protocol",
+        ),
+        pytest.param(
+            {"protocols": {"paper": {"num_bootstraps": 60}}, "tasks": {"clip": {"probe": {"num_bootstraps": 60}}}},
+            {"score_probe": 15},
+            id="how often scores are resampled",
         ),
         pytest.param({"models": {"music2vec-span5": {"seed": 5}}}, {}, id="an entry nobody uses"),
         pytest.param({"models": {"pretraining": {"checkpoint_every": 3}}}, {}, id="how often to save"),
@@ -153,6 +167,94 @@ def test_a_change_reruns_exactly_its_dependants(finished, tmp_path, change, expe
     jobs = overlaid(finished, tmp_path, change)
     tables = {"tabulate_study", "render_report", "all", "write_config", "draw_rulegraph"}
     assert {rule: count for rule, count in jobs.items() if rule not in tables} == expected
+
+
+def test_a_temperature_leaves_the_untrained_baselines_alone(finished, tmp_path) -> None:
+    jobs = overlaid(finished, tmp_path, {"models": {"hubert-base": {"temperature": 0.5}}})
+    assert (jobs["pretrain"], jobs["export_model"], jobs["probe"]) == (1, 1, 3)
+    assert "build_untrained" not in jobs
+
+
+def test_a_fix_in_a_metric_scores_stored_predictions_again_and_nothing_else(finished, tmp_path) -> None:
+    """The same results seen by a copy of the code in which the metrics' version is raised."""
+    for name in ("config", "rules", "envs", "Snakefile"):
+        (tmp_path / name).symlink_to(ROOT / name)
+    shutil.copytree(ROOT / "workflow", tmp_path / "workflow", ignore=shutil.ignore_patterns("__pycache__"))
+    metrics = tmp_path / "workflow/scripts/musicssl/probing/metrics.py"
+    metrics.write_text(metrics.read_text().replace("\nVERSION = 1\n", "\nVERSION = 2\n"))
+    code = {"PYTHONPATH": str(tmp_path / "workflow/scripts")}
+    arguments = ["--snakefile", str(tmp_path / "Snakefile"), "--quiet", "rules", "--dry-run", *LOCAL, *TINY]
+    done = subprocess.run(
+        [*SNAKEMAKE, "--cores", "2", *arguments], cwd=finished.folder, env=finished.environment() | code,
+        capture_output=True, text=True,
+    )  # fmt: skip
+    counts = dict(re.findall(r"^(\w+)\s+(\d+)$", done.stdout + done.stderr, re.M))
+    assert counts["score_probe"] == "15", done.stderr[-2000:]
+    assert not {"probe", "embed_pooled", "embed_frames", "pretrain", "prepare_task"} & set(counts)
+
+
+def headers(results: Path) -> dict[Path, dict]:
+    found = [path for path in results.rglob("*recipe.json") if "data" not in path.relative_to(results).parts]
+    return {path.relative_to(results): json.loads(path.read_text()) for path in found}
+
+
+def test_every_artefact_has_one_recipe_that_its_job_wrote(finished, tmp_path) -> None:
+    results = finished.folder / RESULTS
+    found = headers(results)
+    owners: dict[Path, list[Path]] = {}
+    for path, header in found.items():
+        for name in header["contents"]:
+            owners.setdefault(path.parent / name, []).append(path)
+    assert {len(one) for one in owners.values()} == {1}
+    aside = ("ledger", "logs", "benchmarks", "data", "report")
+    files = [path.relative_to(results) for path in results.rglob("*") if path.is_file()]
+    files = {path for path in files if path.parts[0] not in aside and not path.name.startswith(".lock")}
+    assert files == set(owners) | set(found)
+    wrote = [json.loads(path.read_text()) for path in (results / "ledger").rglob("*.json")]
+    for path in found:
+        (job,) = [one for one in wrote if str(path) in one["outputs"]]
+        assert (job["status"], job["recipe"]) == ("ok", found[path]["recipe"]["digest"])
+
+
+def test_editing_the_configuration_changes_no_recipe_of_what_is_there(finished, tmp_path) -> None:
+    before = headers(finished.folder / RESULTS)
+    overlaid(finished, tmp_path, {"models": {"hubert-base": {"temperature": 0.5}}})
+    assert headers(finished.folder / RESULTS) == before
+
+
+def test_every_attempt_of_every_job_has_a_record(finished) -> None:
+    found = [read_record(path) for path in records(finished.folder / RESULTS)]
+    rules = {record.rule for record in found}
+    assert {"scan_corpus", "fit_kmeans", "pretrain", "embed_frames", "probe", "score_probe", "render_report"} <= rules
+    assert {record.status for record in found} <= {"ok", "failed"}
+    (training,) = [record for record in found if record.rule == "pretrain" and record.names == ["hubert-k500-mfcc39"]]
+    (stretch,) = training.facts["stretches"]
+    assert (stretch["from"], stretch["to"], stretch["precision"], stretch["processes"]) == (0, 12, "fp32", 1)
+    for record in found:
+        assert record.about["commit"]
+        assert record.about["sources"]["job.py"]
+
+
+def test_replaced_audio_is_noticed_and_what_depends_on_it_reruns(finished) -> None:
+    """The name stays, and so do size and time; only a scan that is asked for looks at the music."""
+    music = sorted((finished.folder / RESULTS / "data/corpus").rglob("*.wav"))[0]
+    content, stat = music.read_bytes(), music.stat()
+    listing = finished.folder / RESULTS / "audio/miniature/listing/files.csv"
+    try:
+        damaged = bytearray(content)
+        damaged[-1] ^= 1
+        music.write_bytes(damaged)
+        os.utime(music, ns=(stat.st_atime_ns, stat.st_mtime_ns))
+        before = listing.read_text()
+        finished.snakemake(*LOCAL, *TINY, "--forcerun", "scan_corpus", "--", str(listing.relative_to(finished.folder)))
+        assert listing.read_text() != before
+        jobs = finished.jobs(*TINY)
+        assert {"crop_audio", "extract_features", "fit_kmeans", "assign_labels", "pretrain"} <= set(jobs)
+    finally:
+        music.write_bytes(content)
+        os.utime(music, ns=(stat.st_atime_ns, stat.st_mtime_ns))
+        finished.snakemake(*LOCAL, *TINY, "--forcerun", "scan_corpus", "--", str(listing.relative_to(finished.folder)))
+        assert finished.jobs(*TINY) == {}
 
 
 def test_killed_anywhere_a_run_goes_on_to_the_same_bytes(finished, make_workflow) -> None:

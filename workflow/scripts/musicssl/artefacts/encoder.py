@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import os
-import tempfile
+import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from ..runtime import UserError
-from .store import read_object, write_json, write_text
+from .store import part_path, read_object, write_json, write_text
 
 VERSION = 1
 FILES = ("model.safetensors", "preprocessor_config.json", "README.md", "config.json")
@@ -46,8 +46,9 @@ def write(folder: str | Path, preprocessor: dict[str, Any], card: str) -> Iterat
     """
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}.") as temporary:
-        part = Path(temporary)
+    part = part_path(folder)
+    part.mkdir(parents=True)
+    try:
         yield part
         write_json(part / "preprocessor_config.json", preprocessor)
         write_text(part / "README.md", card)
@@ -56,6 +57,8 @@ def write(folder: str | Path, preprocessor: dict[str, Any], card: str) -> Iterat
                 os.fsync(stream.fileno())
         for name in FILES:
             os.replace(part / name, folder / name)
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
 
 
 def read(folder: str | Path) -> EncoderFolder:

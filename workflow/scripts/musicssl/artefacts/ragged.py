@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import math
 import os
-import zlib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -18,10 +17,9 @@ import numpy as np
 import numpy.typing as npt
 
 from ..runtime import UserError
-from .store import read_json, write_json
+from .store import part_path, read_object, write_json
 
-FORMAT = "musicssl-ragged/1"
-CHUNK = 1 << 24
+FORMAT = "musicssl-ragged/2"
 HEADER_BYTES = 128
 
 
@@ -49,12 +47,11 @@ class RaggedWriter:
         self.digest, self.attrs = digest, attrs
         self.ids: list[str] = []
         self.offsets = [0]
-        self.crc = 0
         self.path.parent.mkdir(parents=True, exist_ok=True)
         self._open()
 
     def _open(self) -> None:
-        self._part = self.path.with_name(f".{self.path.name}.{os.getpid()}.part")
+        self._part = part_path(self.path)
         self._stream = self._part.open("wb")
         self._stream.write(self._header(0))
 
@@ -74,7 +71,6 @@ class RaggedWriter:
             raise ShardError(f"{self.path}: {name} has rows of shape {array.shape[1:]}, the shard has {self.row_shape}")
         data = array.tobytes() if not array.size else array.data.cast("B")
         self._stream.write(data)
-        self.crc = zlib.crc32(data, self.crc)
         self.ids.append(str(name))
         self.offsets.append(self.offsets[-1] + len(array))
 
@@ -95,7 +91,6 @@ class RaggedWriter:
                 "digest": self.digest,
                 "dtype": self.dtype.str,
                 "row_shape": list(self.row_shape),
-                "crc32": self.crc,
                 "attrs": self.attrs,
                 "ids": self.ids,
                 "offsets": self.offsets,
@@ -135,26 +130,31 @@ class RaggedShard:
         if not index_path.exists() or not self.path.exists():
             missing = index_path if not index_path.exists() else self.path
             raise ShardError(f"{missing}: missing; delete {self.path.stem}.* beside it and run the workflow again")
-        index = read_json(index_path)
+        index = read_object(index_path)
         if index.get("format") != FORMAT:
             raise ShardError(f"{index_path}: format {index.get('format')!r}, expected {FORMAT!r}; delete it and rerun")
-        self.ids: list[str] = index["ids"]
-        self.offsets = np.asarray(index["offsets"], dtype=np.int64)
-        self.digest: str = index["digest"]
-        self.attrs: dict[str, Any] = index["attrs"]
-        self._crc: int = index["crc32"]
+        try:
+            self.ids: list[str] = list(index["ids"])
+            self.offsets = np.asarray(index["offsets"], dtype=np.int64)
+            self.digest: str = index["digest"]
+            self.attrs: dict[str, Any] = dict(index["attrs"])
+            dtype, row_shape = np.dtype(index["dtype"]), tuple(index["row_shape"])
+            last = int(self.offsets[-1])
+        except (KeyError, TypeError, ValueError, IndexError) as error:
+            raise ShardError(
+                f"{index_path}: damaged ({error}), expected the index of a shard; delete it and rerun"
+            ) from None
         if digest is not None and self.digest != digest:
             raise ShardError(
                 f"{self.path}: made by recipe {self.digest}, expected {digest}; delete it and run the workflow again"
             )
-        dtype, row_shape = np.dtype(index["dtype"]), tuple(index["row_shape"])
-        expected = HEADER_BYTES + int(self.offsets[-1]) * dtype.itemsize * int(np.prod(row_shape, dtype=np.int64))
+        expected = HEADER_BYTES + last * dtype.itemsize * int(np.prod(row_shape, dtype=np.int64))
         found = self.path.stat().st_size
         if found != expected:
             raise ShardError(
                 f"{self.path}: {found} bytes, expected {expected} (truncated or half copied); delete it and rerun"
             )
-        shape = (int(self.offsets[-1]), *row_shape)
+        shape = (last, *row_shape)
         self.data = np.memmap(self.path, dtype, "r", HEADER_BYTES, shape) if shape[0] else np.empty(shape, dtype)
 
     def __len__(self) -> int:
@@ -166,20 +166,6 @@ class RaggedShard:
     def lengths(self) -> npt.NDArray[np.int64]:
         """Return the number of rows of each array."""
         return np.diff(self.offsets)
-
-    def verify(self) -> None:
-        """Read all bytes and compare their checksum.
-
-        Raises:
-            ShardError: a byte differs from what was written.
-        """
-        crc = 0
-        with open(self.path, "rb") as stream:
-            stream.seek(HEADER_BYTES)
-            while block := stream.read(CHUNK):
-                crc = zlib.crc32(block, crc)
-        if crc != self._crc:
-            raise ShardError(f"{self.path}: checksum differs from the one written; delete it and rerun")
 
 
 def open_all(paths: Sequence[str | Path], digest: str | None = None) -> list[RaggedShard]:

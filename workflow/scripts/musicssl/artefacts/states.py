@@ -116,9 +116,6 @@ def write(
         place: the block's number and the number of blocks.
         attrs: ``frame_rate_hz``, ``frame_offset_s`` and ``skipped``, a list of :data:`Lost` that may still grow.
     """
-    block = Path(block)
-    for left in block.parent.glob(f".{block.name}.*.part"):
-        left.unlink(missing_ok=True)
     return RaggedWriter(block, np.float16, row_shape, digest, block=list(place), **attrs)
 
 

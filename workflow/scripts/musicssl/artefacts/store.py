@@ -6,16 +6,20 @@ Everything is written under a temporary name beside the final one, flushed, hash
 from __future__ import annotations
 
 import contextlib
+import glob
 import hashlib
 import json
 import os
+import re
+import shutil
+import socket
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import IO, Any, BinaryIO, NamedTuple, cast
 
 from ..runtime import UserError
 
-CHUNK = 1 << 22
+HOST = re.sub(r"[^\w-]", "-", socket.gethostname())
 
 
 class Content(NamedTuple):
@@ -61,8 +65,27 @@ class HashingStream:
 
 
 def part_path(path: Path) -> Path:
-    """Return the temporary name beside a final one; it tells the process that writes it."""
-    return path.with_name(f".{path.name}.{os.getpid()}.part")
+    """Return the temporary name beside a final one, after removing those that killed processes left.
+
+    The name tells machine and process, so nobody removes what another is writing.
+    """
+    prefix = f".{path.name}.{HOST}-"
+    for left in path.parent.glob(f"{glob.escape(prefix)}*.part"):
+        number = left.name.removeprefix(prefix).removesuffix(".part")
+        if number.isdecimal() and not is_running(int(number)):
+            shutil.rmtree(left) if left.is_dir() else left.unlink(missing_ok=True)
+    return path.with_name(f"{prefix}{os.getpid()}.part")
+
+
+def is_running(process: int) -> bool:
+    """Return whether a process of this machine exists."""
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
 
 
 @contextlib.contextmanager
