@@ -42,6 +42,7 @@ $(READY): requirements.txt requirements.lock
 	@# of torchaudio and, because transformers imports torchaudio where it finds it, of every encoder. Nothing here uses it.
 	@$(BIN)/python -c 'import torch, sys; sys.exit(torch.version.cuda is None)' || \
 	  rm -f $(BIN)/../lib/python3*/site-packages/torchaudio/lib/*.so
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --editable .
 	@rm -f .venv/ready-* && touch $@
 
 # Small models gain more from training side by side than from threads of their own.

@@ -31,9 +31,7 @@ from musicssl.targets.features import extract_shard
 
 RATE = 16000
 TARGET = 0.85  # of decoding and resampling alone
-MFCC39 = MfccFeatures(
-    kind="mfcc", num_ceps=13, num_mel_bins=23, frame_rate_hz=100, sample_fraction=1.0, sample_seed=0, code_version=1
-)
+MFCC39 = MfccFeatures(kind="mfcc", num_ceps=13, num_mel_bins=23, frame_rate_hz=100, sample_fraction=1.0, sample_seed=0)
 FEATURES = {"name": "mfcc39", "digest": "benchmark", "entry": asdict(MFCC39), "inputs": {}}
 
 

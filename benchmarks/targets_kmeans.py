@@ -43,7 +43,7 @@ CLIP_S = 30
 def recipe(num_clusters: int, tolerance: float) -> Labels:
     """Return the labels recipe that is timed."""
     sampling = {"num_restarts": 2, "seed": 0, "reseed_empty": True}
-    stopping = {"max_iterations": 100, "tolerance": tolerance, "code_version": 1}
+    stopping = {"max_iterations": 100, "tolerance": tolerance}
     return Labels(features="synthetic", num_clusters=num_clusters, **sampling, **stopping)
 
 

@@ -17,6 +17,9 @@ import yaml
 
 from musicssl.artefacts.ledger import read_record, records
 from musicssl.artefacts.lock import take
+from musicssl.artefacts.scores import read_scores
+from musicssl.artefacts.store import content_of
+from musicssl.provenance.verify import verify
 from musicssl.runtime import UserError
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -233,6 +236,78 @@ def test_every_attempt_of_every_job_has_a_record(finished) -> None:
     for record in found:
         assert record.about["commit"]
         assert record.about["sources"]["job.py"]
+
+
+def test_verify_says_that_everything_holds(finished) -> None:
+    found = verify(finished.folder / RESULTS)
+    assert found.problems == []
+    assert found.num_artefacts > 50
+    assert found.root == verify(finished.folder / RESULTS, quick=True).root
+
+
+def tampered(results: Path, how: str) -> str:
+    """Do something to a tree and return the file that must be named."""
+    labels, model = results / "labels/mfcc39-k500/miniature", results / "models/hubert-k500-mfcc39"
+    probe = results / "probes/mfcc/nsynth-pitch"
+    if how == "byte":
+        path = results / "audio/miniature/shards/000.npy"
+        data = bytearray(path.read_bytes())
+        data[len(data) // 2] ^= 1
+        path.write_bytes(data)
+    elif how == "cut":
+        path = model / "checkpoint.pt"
+        path.write_bytes(path.read_bytes()[:-1])
+    elif how == "swapped":
+        path = labels / "000.npy"
+        content = path.read_bytes()
+        path.write_bytes((labels / "001.npy").read_bytes())
+        (labels / "001.npy").write_bytes(content)
+    elif how == "missing":
+        path = probe / "predictions.npz"
+        path.unlink()
+    elif how == "foreign":
+        path = results / "states/notes.txt"
+        path.write_text("mine")
+    elif how == "seed":
+        path = model / "recipe.json"
+        path.write_text(path.read_text().replace('"seed": 1', '"seed": 2'))
+    elif how == "header cut":
+        path = model / "recipe.json"
+        path.write_text(path.read_text()[:-100])
+    elif how == "record cut":
+        path = results / "ledger/pretrain/hubert-k500-mfcc39/001.json"
+        path.write_text(path.read_text()[:-100])
+    else:  # a mean that its predictions do not give, with a header and record that agree with it
+        path = probe / "metrics.json"
+        scores = read_scores(path)
+        mean = scores.metrics["accuracy"].mean
+        path.write_text(path.read_text().replace(f'"mean": {mean}', f'"mean": {mean + 0.01}'))
+        written = json.loads((probe / "metrics.recipe.json").read_text())
+        written["contents"]["metrics.json"] = content_of(path)._asdict()
+        (probe / "metrics.recipe.json").write_text(json.dumps(written))
+    return path.relative_to(results).as_posix()
+
+
+@pytest.mark.parametrize(
+    ("how", "words"),
+    [
+        ("byte", "edited or damaged"),
+        ("cut", "half copied or edited"),
+        ("swapped", "swapped: it is labels/mfcc39-k500/miniature/001.npy"),
+        ("missing", "missing"),
+        ("foreign", "foreign"),
+        ("seed", "its recipe was edited"),
+        ("header cut", "damaged"),
+        ("record cut", "damaged"),
+        ("mean", "accuracy: .* its predictions give"),
+    ],
+)
+def test_verify_names_what_was_tampered_with(finished, tmp_path, how: str, words: str) -> None:
+    results = tmp_path / "results"
+    shutil.copytree(finished.folder / RESULTS, results, ignore=shutil.ignore_patterns("data", "logs"))
+    name = tampered(results, how)
+    found = [problem.what for problem in verify(results).problems if problem.file == name]
+    assert any(re.search(words, what) for what in found), found
 
 
 def test_replaced_audio_is_noticed_and_what_depends_on_it_reruns(finished) -> None:

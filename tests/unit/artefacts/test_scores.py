@@ -100,9 +100,11 @@ def predictions(kind: str) -> Predictions:
     if kind == "beats":
         targets = [np.array([0.5, 1.0]), np.array([])]
         outputs = [[np.array([0.5]), np.array([0.1, 0.2])], [np.array([]), np.array([])]]
-        return Predictions(kind, [], ["a", "b"], ["a", "b"], targets, outputs)
+        return Predictions(kind, [], ["a", "b"], ["a", "b"], targets, outputs, outputs[0], [])
     outputs = [np.eye(2, dtype=np.float32), np.ones((2, 2), np.float32)]
-    return Predictions(kind, ["low", "high"], ["a", "ü"], ["r", "r"], np.array([0, 1]), outputs)
+    return Predictions(
+        kind, ["low", "high"], ["a", "ü"], ["r", "r"], np.array([0, 1]), outputs, outputs[1], outputs[::-1]
+    )
 
 
 @pytest.mark.parametrize("kind", ["multiclass", "beats"])
@@ -113,6 +115,8 @@ def test_predictions_come_back_as_they_were(tmp_path, kind) -> None:
     assert (found.kind, found.classes, found.ids, found.groups) == (kind, wanted.classes, wanted.ids, wanted.groups)
     np.testing.assert_equal(list(found.targets), list(wanted.targets))
     np.testing.assert_equal(found.outputs, wanted.outputs)
+    np.testing.assert_equal(list(found.floor), list(wanted.floor))
+    np.testing.assert_equal(found.ruled, wanted.ruled)
     first = path.read_bytes()
     write_predictions(path, found)
     assert path.read_bytes() == first

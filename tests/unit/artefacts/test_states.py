@@ -44,16 +44,6 @@ def test_rows_stay_in_the_files(tmp_path):
         assert all(np.shares_memory(part, block.data) == shared for part, block in pairs)
 
 
-def test_what_a_killed_job_left_goes_with_the_next_attempt(tmp_path):
-    left, other = tmp_path / ".000.npy.77.part", tmp_path / ".001.npy.77.part"
-    for path in (left, other):
-        path.write_bytes(b"half")
-    with states.write(tmp_path / "000.npy", (3, 2), "d", (0, 1), skipped=[], **ATTRS) as out:
-        out.append("a", np.zeros((1, 3, 2)))
-        assert not (tmp_path / "000.npy").exists()
-    assert sorted(path.name for path in tmp_path.iterdir()) == [other.name, "000.json", "000.npy"]
-
-
 def test_a_block_that_is_missing_or_elsewhere_is_refused(tmp_path):
     blocks = write(tmp_path, [[1], [1], [1]])
     with pytest.raises(UserError, match=r"000.npy: found block \[0, 3\] of its dataset, expected \[0, 2\]"):

@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import subprocess
 
 import pytest
 
@@ -96,3 +97,15 @@ def test_rows_but_for_a_last_one_cut_by_a_kill(tmp_path):
     path.write_bytes(b'{"a": \n{"a": 2}\n')
     with pytest.raises(UserError, match=r"rows.jsonl: line 1 is damaged"):
         store.read_jsonl(path)
+
+
+def test_what_a_killed_process_left_goes_with_the_next_writer(tmp_path):
+    """Not what lives, what another machine wrote, or what belongs to another file."""
+    gone = subprocess.Popen(["true"])
+    gone.wait()
+    names = [f".x.json.{store.HOST}-{gone.pid}.part", f".x.json.{store.HOST}-{os.getppid()}.part"]
+    names += [f".x.json.elsewhere-{gone.pid}.part", f".y.json.{store.HOST}-{gone.pid}.part"]
+    for name in names:
+        (tmp_path / name).write_text("half")
+    store.write_json(tmp_path / "x.json", {})
+    assert {path.name for path in tmp_path.iterdir()} == {"x.json", *names[1:]}

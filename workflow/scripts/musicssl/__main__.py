@@ -1,16 +1,16 @@
-"""``python -m musicssl <command>``: ``config`` (show, diff, check), ``plan`` and ``tasks check``."""
+"""``musicssl <command>``: ``config`` (show, diff, check), ``plan``, ``tasks check`` and ``verify``."""
 
 from __future__ import annotations
 
 import sys
 
-from .commands import config, tasks
+from .commands import config, tasks, verify
 
 
 def main() -> int:
     """Run one sub-command with the arguments after its name."""
     name, *rest = sys.argv[1:] or [""]
-    known = {"config": config.main, "plan": config.main, "tasks": tasks.main}
+    known = {"config": config.main, "plan": config.main, "tasks": tasks.main, "verify": verify.main}
     if name not in known:
         print(f"{__doc__}\nfound {name!r}, expected one of {', '.join(known)}", file=sys.stderr)
         return 2

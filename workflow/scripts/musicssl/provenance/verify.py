@@ -66,7 +66,8 @@ def verify(results: Path, quick: bool = False) -> Verdict:
             found.append(Artefact(path, read_header(path)))
         except UserError as error:
             problems.append(Problem(_name(results, path), str(error)))
-    if not found and not problems:
+    readable = not problems
+    if not found and readable:
         raise UserError(f"{results}: found no artefact, expected results of this workflow; run it first")
     problems += _contents(results, found, quick)
     problems += _recipes(results, found)
@@ -75,8 +76,12 @@ def verify(results: Path, quick: bool = False) -> Verdict:
     if not quick:
         problems += _scores(results, found)
         problems += _ledger(results, found)
-    whole = "" if any("header" in problem.what for problem in problems) else root(results)
-    return Verdict(whole, len(found), sum(len(one.header.contents) for one in found), sorted(set(problems)))
+    return Verdict(
+        root(results) if readable else "",
+        len(found),
+        sum(len(one.header.contents) for one in found),
+        sorted(set(problems)),
+    )
 
 
 def _name(results: Path, path: Path) -> str:
@@ -86,7 +91,6 @@ def _name(results: Path, path: Path) -> str:
 def _contents(results: Path, found: list[Artefact], quick: bool) -> Iterator[Problem]:
     """Yield files that are missing, or differ from what was written."""
     listed = [(path, one) for one in found for path in one.files]
-    temporary = {path for path, one in listed if not path.exists() and all(not p.exists() for p in one.files)}
 
     def read(pair: tuple[Path, Artefact]) -> Content | None:
         path, one = pair
@@ -103,13 +107,12 @@ def _contents(results: Path, found: list[Artefact], quick: bool) -> Iterator[Pro
     for (path, one), content in zip(listed, contents):
         expected, name = one.header.contents[path.name], _name(results, path)
         if content is None:
-            what = "all files of the artefact are" if path in temporary else "it is"
-            yield Problem(name, f"missing: {what} not there, {expected.size} bytes were written; make it again")
+            yield Problem(name, f"missing; {expected.size} bytes were written: run the workflow to make it again")
         elif content.size != expected.size:
             yield Problem(name, f"half copied or edited: {content.size} bytes, {expected.size} were written")
         elif content != expected:
-            twin = digests.get(content.sha256)
-            told = f"swapped: it is {twin}" if twin else "edited or damaged"
+            other = digests.get(content.sha256)
+            told = f"swapped: it is {other}" if other else "edited or damaged"
             yield Problem(name, f"{told}; SHA-256 {content.sha256[:10]}, {expected.sha256[:10]} was written")
 
 
