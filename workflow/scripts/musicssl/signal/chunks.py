@@ -114,7 +114,8 @@ def examine(path: str | Path, kind: Kind) -> tuple[Splice | None, list[str]]:
         if not is_unknown and credible:
             if rest < MIN_FOUND * found.told:
                 raise DecodeError("truncated", f"{rest} of {found.told} bytes of samples; fetch it again")
-            return None, [f"the last {found.told - rest} of {found.told} bytes of samples are missing"]
+            notes = [f"the last {found.told - rest} of {found.told} bytes of samples are missing"]
+            return (_told(stream, kind, found, rest) if kind is CAF else None), notes  # libsndfile refuses such a CAF
         if is_unknown and found.told not in (0, -1) and kind is not CAF:
             return None, []  # libsndfile takes the rest of the file
         return _told(stream, kind, found, rest), []

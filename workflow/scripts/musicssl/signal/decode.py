@@ -7,6 +7,7 @@ wrong one is decoded by what was counted. Resampling is libsoxr's (soxr, quality
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import stat
@@ -59,13 +60,6 @@ class Sound:
     parts: tuple[Splice, ...] = ()
     by_ffmpeg: bool = False
     notes: tuple[str, ...] = ()
-
-
-class _Stream(soundfile.SoundFile):
-    """A file read from front to end: soundfile seeks after each block of a seekable one, which breaks MP3 frames."""
-
-    def seekable(self) -> bool:
-        return False
 
 
 def examine(path: str | Path) -> Sound:
@@ -178,9 +172,14 @@ def _blocks(sound: Sound) -> Iterator[Audio]:
         raise DecodeError("damaged", f"{found}, or keep what is left: {ffmpeg_line(sound.path)}") from error
 
 
-def _open(path: Path, part: Splice | None) -> _Stream:
-    source: Any = str(path) if part is None else part.open(path)
-    return _Stream(source)
+@contextlib.contextmanager
+def _open(path: Path, part: Splice | None) -> Iterator[Any]:
+    """Open a file, or a part of it, to be read from front to end."""
+    with contextlib.ExitStack() as stack:
+        source = str(path) if part is None else stack.enter_context(part.open(path))
+        stream = stack.enter_context(soundfile.SoundFile(source))
+        stream.seekable = lambda: False  # else soundfile seeks after each block, which breaks MP3 frames
+        yield stream
 
 
 def _require_whole(sound: Sound, done: int) -> list[str]:

@@ -143,6 +143,8 @@ def _text(log: BinaryIO) -> str:
 
 def _told_s(log: BinaryIO) -> float | None:
     """Return the length that the container tells, None where it tells none."""
-    if not (match := re.search(r"^ *Duration: (\d+):(\d+):(\d+\.\d+)", _text(log), re.MULTILINE)):
+    text = _text(log)
+    match = re.search(r"^ *Duration: (\d+):(\d+):(\d+\.\d+)", text, re.MULTILINE)
+    if not match or "Estimating duration" in text:
         return None
     return 3600 * int(match[1]) + 60 * int(match[2]) + float(match[3])
