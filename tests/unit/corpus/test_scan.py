@@ -13,9 +13,10 @@ import soundfile
 
 import scan_corpus
 from musicssl.artefacts.listing import AudioFile, Rejected, read_files, read_rejected, write_files, write_rejected
-from musicssl.corpus.scan import find_audio, hold_out, scan, share_out
+from musicssl.corpus.scan import hold_out, scan, share_out
 from musicssl.corpus.usable import locate
 from musicssl.runtime import UserError
+from musicssl.signal.files import Found, audio_below
 
 
 def reasons(rejected):
@@ -129,7 +130,7 @@ def test_linked_folders_are_followed_once(sound, music, tmp_path):
     sound("../elsewhere/b.wav")
     (music / "linked").symlink_to(tmp_path / "elsewhere")
     (music / "disc/circle").symlink_to(music)
-    assert find_audio(music) == (["disc/a.wav", "linked/b.wav"], [])
+    assert audio_below(music) == Found(["disc/a.wav", "linked/b.wav"], [], {})
 
 
 @pytest.mark.parametrize(

@@ -33,9 +33,11 @@ def added(path: Path, line: str) -> Iterator[None]:
 
 
 def put_wav(path: Path, duration_s: float) -> Path:
-    """Write a silent but real wave file (1 kHz, so that minutes cost little)."""
+    """Write a soft but real wave file (1 kHz, so that minutes cost little)."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    soundfile.write(str(path), np.zeros(round(duration_s * 1000), np.float32), 1000, format="WAV", subtype="PCM_U8")
+    soundfile.write(
+        str(path), np.resize(np.float32([0.1, -0.1]), round(duration_s * 1000)), 1000, format="WAV", subtype="PCM_U8"
+    )
     return path
 
 

@@ -54,6 +54,7 @@ def dataset(tmp_path):
     steps = np.repeat(np.arange(6) * 0.1, RATE)[: int(5.4 * RATE)]
     soundfile.write(tmp_path / "steps.wav", steps, RATE, subtype="FLOAT")
     stereo = np.stack([np.full(64000, 0.2), np.full(64000, 0.6)], axis=1)
+    stereo[-1] = 0  # else it is direct current, which is set aside
     soundfile.write(tmp_path / "stereo.wav", stereo, 2 * RATE, subtype="FLOAT")
     return tmp_path
 
@@ -218,13 +219,13 @@ def test_unusable_audio_is_listed_with_its_reason(dataset):
     (dataset / "broken.wav").write_bytes(b"not audio")
     (dataset / "zero.wav").write_bytes(b"")
     (dataset / "cut.wav").write_bytes((dataset / "steps.wav").read_bytes()[:100_000])
-    soundfile.write(dataset / "blip.wav", np.zeros(399), RATE)
+    soundfile.write(dataset / "blip.wav", np.linspace(-0.5, 0.5, 399), RATE)
     lengths_s = LENGTHS_S | {"broken.wav": 0.0, "zero.wav": 0.0, "cut.wav": 5.4, "gone.wav": 3.0, "blip.wav": 0.025}
     (block,) = run(dataset, lengths_s=lengths_s).blocks
     assert block.ids == sorted(LENGTHS_S)
     assert {path: (start_s, reason) for path, start_s, reason in block.attrs["skipped"]} == {
-        "cut.wav": (0.0, "truncated"), "broken.wav": (0.0, "damaged"), "zero.wav": (0.0, "damaged"),
-        "gone.wav": (0.0, "damaged"), "blip.wav": (0.0, "too short"),
+        "cut.wav": (0.0, "truncated"), "broken.wav": (0.0, "not-audio"), "zero.wav": (0.0, "empty"),
+        "gone.wav": (0.0, "unreadable"), "blip.wav": (0.0, "too short"),
     }  # fmt: skip
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import sys
-from collections import Counter, deque
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -69,17 +69,14 @@ def named(task: str) -> tuple[str, str, dict[str, Any], View | None]:
 
 def without_damaged(data: TaskData, root: Path) -> TaskData:
     """Return the data without the items whose audio cannot be decoded to its end; each such file is skipped once."""
-    import soundfile
-
-    from ..signal.decode import DecodeError, mono_blocks, require_whole
+    from ..signal.decode import DecodeError, require_usable
 
     paths = sorted({item.path for item in data.items})
     damaged: dict[str, str] = {}
     for path in progress(paths, len(paths), "files"):
         try:
-            require_whole(soundfile.info(str(root / path), verbose=True))
-            deque(mono_blocks(root / path), maxlen=0)
-        except (DecodeError, soundfile.LibsndfileError) as error:
+            require_usable(root / path)
+        except DecodeError as error:
             damaged[path] = str(error)
     skipped = [Skip(path, UNREADABLE, detail) for path, detail in damaged.items()]
     kept = [item for item in data.items if item.path not in damaged]

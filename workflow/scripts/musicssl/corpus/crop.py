@@ -20,7 +20,7 @@ from ..artefacts.listing import AudioFile
 from ..config.recipes import Corpus
 from ..geometry import to_int16
 from ..runtime import progress
-from ..signal.decode import DecodeError, mono_blocks, resampled
+from ..signal.decode import DecodeError, examine, mono_blocks, resampled
 from .usable import locate
 
 VERSION = 1
@@ -61,9 +61,9 @@ def fill(spool: IO[bytes], file: AudioFile, recipe: Corpus) -> None:
     Raises:
         DecodeError: the file is damaged, silent, or too short for one clip.
     """
-    path, rate_hz = locate(recipe, file.file), recipe.sample_rate_hz
+    sound, rate_hz = examine(locate(recipe, file.file)), recipe.sample_rate_hz
     peak = num_samples = 0
-    for block in resampled(mono_blocks(path), file.sample_rate_hz, rate_hz):
+    for block in resampled(mono_blocks(sound, may_be_silent=True), sound.sample_rate_hz, rate_hz):
         if not len(block):
             continue
         pcm = to_int16(block)

@@ -1,4 +1,4 @@
-"""List a corpus: find audio files, check each by its header, set bad ones aside, hold out some, share out the rest.
+"""List a corpus: find audio files, check each by its container, set bad ones aside, hold out some, share out the rest.
 
 Everything depends on names, sizes and contents alone, never on the order a file system lists them in.
 """
@@ -9,27 +9,21 @@ import hashlib
 import heapq
 import logging
 import os
-import stat
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Any
-
-import soundfile
 
 from ..artefacts.listing import AudioFile, Rejected
 from ..artefacts.store import content_of
 from ..config.recipes import Corpus
 from ..runtime import UserError, progress
-from ..signal.decode import UNKNOWN_FRAMES, DecodeError, mono_blocks, require_whole
+from ..signal.decode import DecodeError, duration_s, examine
+from ..signal.files import READABLE, audio_below, tell_passed
 from .usable import locate
 
-VERSION = 1
-READABLE = {".aif", ".aifc", ".aiff", ".au", ".caf", ".flac", ".mp2", ".mp3", ".oga", ".ogg", ".opus"}
-READABLE |= {".rf64", ".snd", ".w64", ".wav", ".wave"}
-UNREADABLE = {".aac", ".ape", ".m4a", ".mpc", ".wma", ".wv"}  # not by libsndfile: set aside in sight, not passed over
+VERSION = 2
 logger = logging.getLogger(__name__)
 
 
@@ -60,46 +54,26 @@ def scan(recipe: Corpus, num_threads: int) -> tuple[list[AudioFile], list[Reject
 
 
 def _find_all(recipe: Corpus) -> tuple[list[str], list[Rejected]]:
-    """Return sorted names of all files with an audio suffix under all roots, and the folders that cannot be listed."""
-    names, rejected = [], []
-    for prefix, root in (("", recipe.root), *((f"{name}/", path) for name, path in recipe.more_roots.items())):
-        found, closed = find_audio(Path(root))
-        if not found and not closed:
-            kinds = " ".join(sorted(READABLE))
-            raise UserError(f"{root}: found no audio files, expected some of {kinds}; set root of the corpus")
-        names += [prefix + name for name in found]
-        rejected += [replace(row, file=prefix + row.file) for row in closed]
-    return sorted(names), rejected
-
-
-def find_audio(root: Path) -> tuple[list[str], list[Rejected]]:
-    """Return sorted relative POSIX paths of files with an audio suffix, and the folders that cannot be listed.
-
-    Links to folders are followed, each folder once.
+    """Return sorted names of all files with an audio suffix under all roots, and the folders that cannot be listed.
 
     Raises:
-        UserError: ``root`` is missing or no folder.
+        UserError: a root is missing, no folder, or holds no audio files.
     """
-    if not root.is_dir():
-        found = "a file" if root.exists() else "nothing"
-        raise UserError(f"{root}: found {found}, expected a folder of audio; set root of the corpus or put audio there")
-    closed: list[OSError] = []
-    names: list[str] = []
-    seen: set[str] = set()
-    for folder, subfolders, files in os.walk(root, onerror=closed.append, followlinks=True):
-        subfolders.sort()
-        if (real := os.path.realpath(folder)) in seen:
-            subfolders.clear()
-            continue
-        seen.add(real)
-        inside = Path(folder).relative_to(root)
-        names += [
-            (inside / name).as_posix() for name in files if os.path.splitext(name)[1].lower() in READABLE | UNREADABLE
-        ]
-    problems = [
-        Rejected(printable(os.path.relpath(e.filename, root)), "unreadable", f"folder: {e.strerror}") for e in closed
-    ]
-    return sorted(names), problems
+    names, rejected = [], []
+    for prefix, root in (("", recipe.root), *((f"{name}/", path) for name, path in recipe.more_roots.items())):
+        if not Path(root).is_dir():
+            there = "a file" if Path(root).exists() else "nothing"
+            raise UserError(
+                f"{root}: found {there}, expected a folder of audio; set root of the corpus or put audio there"
+            )
+        found = audio_below(root)
+        tell_passed(root, found)
+        if not found.names and not found.closed:
+            kinds = " ".join(sorted(READABLE))
+            raise UserError(f"{root}: found no audio files, expected some of {kinds}; set root of the corpus")
+        names += [prefix + name for name in found.names]
+        rejected += [Rejected(printable(prefix + name), "unreadable", f"folder: {why}") for name, why in found.closed]
+    return sorted(names), rejected
 
 
 def printable(name: str) -> str:
@@ -108,38 +82,23 @@ def printable(name: str) -> str:
 
 
 def inspect(find: Callable[[str], Path], name: str, *, min_file_s: float) -> AudioFile | Rejected:
-    """Return what the header of one file says, or why the file cannot be used."""
+    """Return what the container of one file says and the hash of its bytes, or why the file cannot be used."""
     try:
         name.encode()
     except UnicodeEncodeError:
         return Rejected(printable(name), "name", "not UTF-8; rename the file")
     path = find(name)
     try:
-        info = path.stat()
-        if not stat.S_ISREG(info.st_mode):
-            return Rejected(name, "unreadable", "not a regular file")
-        path.open("rb").close()
-    except OSError as error:
-        return Rejected(name, "unreadable", str(error.strerror))
-    if not info.st_size:
-        return Rejected(name, "empty", "0 bytes")
-    try:
-        return _inspect_header(name, soundfile.info(str(path), verbose=True), path, min_file_s)
-    except soundfile.LibsndfileError as error:
-        return Rejected(name, "not-audio", f"decoder: {error.error_string}")
+        sound = examine(path)
+        seconds = duration_s(sound)
+        sha256 = content_of(path).sha256
     except DecodeError as error:
         return Rejected(name, error.reason, str(error))
-
-
-def _inspect_header(name: str, header: Any, path: Path, min_file_s: float) -> AudioFile | Rejected:
-    require_whole(header)
-    frames = header.frames
-    if frames >= UNKNOWN_FRAMES:
-        frames = sum(map(len, mono_blocks(path)))
-    duration_s = frames / header.samplerate
-    if duration_s < min_file_s:
-        return Rejected(name, "short", f"{duration_s:.3f} s, expected at least {min_file_s:g} s")
-    return AudioFile(name, duration_s, header.samplerate, header.channels, 0, "train", content_of(path).sha256)
+    except OSError as error:
+        return Rejected(name, "unreadable", str(error.strerror))
+    if seconds < min_file_s:
+        return Rejected(name, "short", f"{seconds:.3f} s, expected at least {min_file_s:g} s")
+    return AudioFile(name, seconds, sound.sample_rate_hz, sound.channels, 0, "train", sha256)
 
 
 def duplicates(files: Iterable[AudioFile]) -> dict[str, str]:

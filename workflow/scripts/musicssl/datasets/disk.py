@@ -6,18 +6,20 @@ sentence: missing files, tables with another delimiter, short rows, stray quotes
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import logging
 import os
+import stat
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Literal, NamedTuple
 
 from ..runtime import UserError
+from ..signal.files import FFMPEG, audio_below
 
 logger = logging.getLogger(__name__)
 MAX_DURATION_S = 24 * 3600.0
-AUDIO_SUFFIXES = (".wav", ".mp3", ".flac", ".ogg", ".au", ".aif", ".aiff")
 
 
 class AudioFile(NamedTuple):
@@ -35,22 +37,25 @@ def list_audio(root: Path, folder: Path) -> dict[str, AudioFile]:
         folder: the folder itself; a missing one lists nothing.
 
     Returns:
-        Lower-case name without extension -> file; hidden files (``._x.wav``, ``.DS_Store``) are left out, and of two
-        files that differ in extension only the first by name is kept.
+        Lower-case name without extension -> file; of two files that differ in extension only the first by name is
+        kept, one that libsndfile reads before one that it does not.
+
+    Raises:
+        UserError: the folder cannot be listed.
     """
     if not folder.is_dir():
         return {}
     prefix = folder.relative_to(root).as_posix()
     prefix = "" if prefix == "." else prefix + "/"
+    listed = audio_below(folder, deep=False)
+    if listed.closed:
+        raise UserError(f"{folder}: cannot be listed ({listed.closed[0][1]}); give read permission")
     found: dict[str, AudioFile] = {}
-    with os.scandir(folder) as entries:
-        for entry in entries:
-            stem, suffix = os.path.splitext(entry.name)
-            key = stem.lower()
-            if suffix.lower() not in AUDIO_SUFFIXES or key.startswith(".") or not entry.is_file():
-                continue
-            file = AudioFile(prefix + entry.name, entry.stat().st_size)
-            found[key] = min(file, found.get(key, file))
+    for name in sorted(listed.names, key=lambda name: (os.path.splitext(name)[1].lower() in FFMPEG, name)):
+        with contextlib.suppress(FileNotFoundError):  # a dangling link
+            info = os.stat(os.path.join(folder, name))
+            if stat.S_ISREG(info.st_mode):
+                found.setdefault(os.path.splitext(name)[0].lower(), AudioFile(prefix + name, info.st_size))
     return found
 
 
@@ -174,12 +179,12 @@ def to_int(text: str, path: Path, row: int, column: str) -> int:
 
 
 def audio_duration_s(path: Path) -> float | None:
-    """Return the length an audio file's header gives, None when it gives none (a cut file may claim centuries)."""
-    import soundfile
+    """Return the length of an audio file, None where it cannot be read or claims more than a day."""
+    from ..signal.decode import DecodeError, duration_s
 
     try:
-        header = soundfile.info(str(path))
-    except (soundfile.LibsndfileError, OSError):
+        seconds = duration_s(path)
+    except DecodeError as error:
+        logger.warning("%s: %s: %s", path, error.reason, error)
         return None
-    duration_s = float(header.frames / header.samplerate)
-    return duration_s if 0 < duration_s < MAX_DURATION_S else None
+    return seconds if 0 < seconds < MAX_DURATION_S else None

@@ -21,7 +21,6 @@ from typing import NamedTuple, TypeVar
 
 import numpy as np
 import numpy.typing as npt
-import soundfile
 import torch
 
 from ..artefacts import states
@@ -30,7 +29,7 @@ from ..config.recipes import View
 from ..geometry import FRAME_CENTER_S, RECEPTIVE_FIELD, SAMPLE_RATE_HZ, standardize
 from ..models.view import FrozenEncoder
 from ..runtime import UserError, progress
-from ..signal.decode import DecodeError, mono_blocks, require_whole, resampled
+from ..signal.decode import DecodeError, examine, mono_blocks, resampled
 from ..tasks.views import Span, count_windows, whole_windows, window_spans
 
 logger = logging.getLogger(__name__)
@@ -125,12 +124,8 @@ def load(path: Path) -> Floats:
     Raises:
         DecodeError: the file is missing or damaged.
     """
-    try:
-        header = soundfile.info(str(path), verbose=True)
-    except soundfile.LibsndfileError as error:
-        raise DecodeError("damaged", f"decoder: {error}") from error
-    require_whole(header)
-    blocks = list(resampled(mono_blocks(path), header.samplerate, SAMPLE_RATE_HZ))
+    sound = examine(path)
+    blocks = list(resampled(mono_blocks(sound), sound.sample_rate_hz, SAMPLE_RATE_HZ))
     return np.concatenate(blocks) if blocks else np.zeros(0, np.float32)
 
 
