@@ -132,6 +132,21 @@ def test_the_library_drops_at_every_place(make, clusters, rate, on_library):
     assert losses[0] == losses[1]
 
 
+@pytest.mark.parametrize("make", [make_hubert, make_data2vec])
+def test_each_place_of_dropout_acts_alone_in_the_library(make, on_library):
+    """After positions, after attention, on its weights, inside and after feed-forward."""
+    encoder = build_encoder(make()).train()
+    trunk = encoder.encoder
+    layer = trunk.layers[1]
+    hidden, keep = torch.randn(2, 20, 48), [True] * len(trunk.layers)
+    places = [trunk.dropout, layer.dropout, layer.feed_forward.intermediate_dropout, layer.feed_forward.output_dropout]
+    for module, name in [*((place, "p") for place in places), (layer.attention, "dropout")]:
+        setattr(module, name, 0.25)
+        assert not torch.equal(*(passes.encode(encoder, hidden, keep) for _ in range(2))), module
+        setattr(module, name, 0.0)
+        assert torch.equal(*(passes.encode(encoder, hidden, keep) for _ in range(2)))
+
+
 @KINDS
 def test_compiled_library_layers_compute_the_same(make, clusters, monkeypatch, on_library):
     test_compiled_layers_compute_the_same(make, clusters, monkeypatch)
