@@ -228,3 +228,17 @@ def test_index_refuses_shards_of_another_recipe(jobs, sound, tmp_path, monkeypat
     )
     with pytest.raises(ShardError, match="made by recipe x, expected abc"):
         jobs()
+
+
+def test_samples_that_cannot_be_meant_are_set_aside(corpus, sound, music):
+    one = sound("good.wav", seconds=3)
+    soundfile.write(music / "integers.wav", one * 32768, 16000, subtype="FLOAT")
+    soundfile.write(music / "cancels.wav", np.concatenate([one, -one], 1), 16000, subtype="FLOAT")
+    soundfile.write(music / "constant.wav", 0 * one + 0.1, 16000, subtype="FLOAT")
+    shard = cropped(corpus(), *map(entry, ("cancels.wav", "constant.wav", "good.wav", "integers.wav")))
+    assert shard.ids == ["good.wav#0", "good.wav#1"]
+    assert [row[:2] for row in shard.attrs["quarantine"]] == [
+        ["cancels.wav", "cancelled"],
+        ["constant.wav", "constant"],
+        ["integers.wav", "clipped"],
+    ]

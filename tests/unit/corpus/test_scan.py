@@ -16,6 +16,7 @@ from musicssl.artefacts.listing import AudioFile, Rejected, read_files, read_rej
 from musicssl.corpus.scan import hold_out, scan, share_out
 from musicssl.corpus.usable import locate
 from musicssl.runtime import UserError
+from musicssl.signal import ffmpeg
 from musicssl.signal.files import Found, audio_below
 
 
@@ -229,3 +230,23 @@ def test_every_readable_format_is_found(corpus, sound):
     assert [f.file for f in files] == sorted(formats)
     assert rejected == []
     assert set(soundfile.available_formats()) >= {"WAV", "FLAC", "OGG", "MP3"}
+
+
+def test_ghosts_are_no_files_and_what_is_passed_over_is_named(corpus, sound, music, caplog):
+    caplog.set_level("INFO")
+    sound("a.wav")
+    for name in ("._a.wav", "__MACOSX/a.wav", "cover.jpg", "list.m3u"):
+        (music / name).parent.mkdir(exist_ok=True)
+        (music / name).write_bytes(b"\0\5\x16\7")
+    files, rejected = scan(corpus(), 1)
+    assert ([f.file for f in files], rejected) == (["a.wav"], [])
+    assert "music: passed over 2 files: 1 .jpg, 1 .m3u" in caplog.text
+
+
+def test_what_libsndfile_does_not_read_names_the_ffmpeg_line(corpus, sound, music, monkeypatch):
+    monkeypatch.setattr(ffmpeg, "executable", lambda: None)
+    sound("a.wav")
+    (music / "b c.m4a").write_bytes(b"\0\0\0\x20ftypM4A " + bytes(99))
+    (row,) = scan(corpus(), 1)[1]
+    assert row.reason == "needs-ffmpeg"
+    assert row.detail.endswith("ffmpeg -i 'b c.m4a' -map 0:a:0 -c:a flac 'b c.converted.flac'")

@@ -203,7 +203,7 @@ def test_a_wav_written_to_a_pipe_is_whole(tmp_path, riff, data):
 
 @pytest.mark.parametrize(
     ("suffix", "subtype"),
-    [("wav", "PCM_16"), ("aiff", "PCM_16"), ("w64", "PCM_24"), ("caf", "FLOAT"), ("rf64", "FLOAT")],
+    [("wav", "PCM_16"), ("aiff", "PCM_16"), ("w64", "PCM_24"), ("caf", "FLOAT"), ("rf64", "FLOAT"), ("au", "PCM_16")],
 )
 def test_missing_samples_of_a_credible_size_are_named(tmp_path, suffix, subtype, caplog):
     data = write(tmp_path / f"a.{suffix}", subtype=subtype)

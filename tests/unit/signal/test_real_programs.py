@@ -42,7 +42,6 @@ WHOLE = {  # file to the command that makes it and the samples that the codec ma
     "flac.oga": ("ffmpeg -v error -i a.wav -c:a flac -f ogg -", 0),
     "aac.aac": ("ffmpeg -v error -i a.wav -f adts -", 3 * 1024),
     "opus.webm": ("ffmpeg -v error -i a.wav -c:a libopus -f webm -", 2400),
-    "wma.wma": ("ffmpeg -v error -i a.wav -f asf -", 2 * 2048),
 }
 CUT = {  # cut in half, each of these is refused; "ffmpeg.mp3" and pipes that tell no length cannot know
     "a.wav": "true", "a.flac": "flac -s a.wav", "b.mp3": "lame --quiet -V2 a.wav b.mp3",

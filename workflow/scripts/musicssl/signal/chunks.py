@@ -1,4 +1,4 @@
-"""Judge WAV, RF64, Wave64, AIFF and CAF by their data chunk: whole, cut, or written to a pipe without a length.
+"""Judge WAV, RF64, Wave64, AIFF, CAF and AU by their data chunk: whole, cut, or written to a pipe without a length.
 
 A program that writes to a pipe cannot go back to fill in sizes: it leaves 0 or the largest number, which promises
 nothing. A size is credible where the container's own size says the same; only then are missing bytes a cut.
@@ -119,6 +119,21 @@ def examine(path: str | Path, kind: Kind) -> tuple[Splice | None, list[str]]:
         if is_unknown and found.told not in (0, -1) and kind is not CAF:
             return None, []  # libsndfile takes the rest of the file
         return _told(stream, kind, found, rest), []
+
+
+def examine_au(path: str | Path, head: bytes) -> list[str]:
+    """Return notes on an AU file, whose samples follow its header to the end.
+
+    Raises:
+        DecodeError: samples are missing.
+    """
+    start, told = struct.unpack(">II", head[4:12].ljust(8, b"\0"))
+    rest = os.path.getsize(path) - start
+    if unknown(told, wide=False) or rest >= told:
+        return []
+    if rest < MIN_FOUND * told:
+        raise DecodeError("truncated", f"{rest} of {told} bytes of samples; fetch it again")
+    return [f"the last {told - rest} of {told} bytes of samples are missing"]
 
 
 def _find(stream: BinaryIO, kind: Kind, size: int) -> Data | None:

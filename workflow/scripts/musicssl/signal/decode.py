@@ -78,6 +78,8 @@ def examine(path: str | Path) -> Sound:
     elif kind := chunks.kind_of(begin):
         whole, notes = chunks.examine(path, kind)
         parts = [whole] if whole else []
+    elif begin.startswith(b".snd"):
+        notes = chunks.examine_au(path, begin)
     elif mpeg.parse(inner) or (path.suffix.lower() in MPEG_SUFFIXES and not inner.startswith(b"fLaC")):
         whole, counted, notes = mpeg.examine(path) or (None, None, [])
         parts = [whole] if whole else []
