@@ -44,7 +44,7 @@ def test_the_head_adds_its_weighted_error():
     """Loss, metric and gradient against the definition; without weight there is no head."""
     recipe = make_hubert()
     weighted = dataclasses.replace(recipe, cqt_weight=3.0, cqt_features="cqt")
-    common = {"frame_rate_hz": 50, "sample_fraction": 1.0, "sample_seed": 0, "code_version": 1}
+    common = {"frame_rate_hz": 50, "sample_fraction": 1.0, "sample_seed": 0}
     spectrum = CqtFeatures(kind="cqt", num_bins=30, bins_per_octave=12, min_hz=220.0, compression=10.0, **common)
     wave = 0.1 * torch.randn(2, 16000)
     frames = num_frames(16000)
