@@ -21,7 +21,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from musicssl import models
-from musicssl.artefacts import RaggedWriter
+from musicssl.artefacts.ragged import RaggedWriter
 from musicssl.config.catalogue import Catalogue
 from musicssl.config.load import load
 from musicssl.config.recipes import build_kind

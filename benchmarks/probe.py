@@ -42,7 +42,7 @@ import torch
 from probe_peers import BATCH, CLASSES, HIDDEN, RATE, lightning, padded_loop, plain
 from transformers import HubertConfig, HubertModel
 
-from musicssl.artefacts import RaggedShard, RaggedWriter
+from musicssl.artefacts.ragged import RaggedShard, RaggedWriter
 from musicssl.artefacts.recordings import Recording
 from musicssl.artefacts.task import Item
 from musicssl.config.recipes import Probe, View

@@ -23,7 +23,7 @@ import torch
 import torchaudio.compliance.kaldi
 import torchaudio.functional
 
-from musicssl.artefacts import RaggedShard
+from musicssl.artefacts.ragged import RaggedShard
 from musicssl.config.recipes import Corpus, MfccFeatures
 from musicssl.corpus.crop import crop_shard
 from musicssl.corpus.scan import scan

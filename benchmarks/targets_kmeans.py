@@ -26,7 +26,7 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "workflow" / "scripts"))
 
-from musicssl.artefacts import RaggedWriter, open_all
+from musicssl.artefacts.ragged import RaggedWriter, open_all
 from musicssl.config.recipes import Labels
 from musicssl.runtime import peak_resident_bytes
 from musicssl.targets.assign import write_labels

@@ -5,7 +5,8 @@ import pytest
 import torch
 
 from musicssl import models
-from musicssl.artefacts import RaggedWriter, read_jsonl
+from musicssl.artefacts import read_jsonl
+from musicssl.artefacts.ragged import RaggedWriter
 from musicssl.config.catalogue import Catalogue
 from musicssl.config.recipes import build_kind
 from musicssl.geometry import num_frames

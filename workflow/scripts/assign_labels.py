@@ -10,7 +10,8 @@ if TYPE_CHECKING:
 
 
 def main(snakemake: Any) -> None:
-    from musicssl.artefacts import RaggedShard, centroids
+    from musicssl.artefacts import centroids
+    from musicssl.artefacts.ragged import RaggedShard
     from musicssl.targets.assign import write_labels
     from musicssl.targets.features import extractor, needs_gpu
     from musicssl.targets.kmeans.executors import open_executor

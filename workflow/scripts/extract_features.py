@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from musicssl import job, runtime
-from musicssl.artefacts import RaggedShard
+from musicssl.artefacts.ragged import RaggedShard
 from musicssl.targets.features import extract_shard
 
 if TYPE_CHECKING:

@@ -9,7 +9,8 @@ if TYPE_CHECKING:
 
 
 def main(snakemake: Any) -> None:
-    from musicssl.artefacts import open_all, write_json
+    from musicssl.artefacts import write_json
+    from musicssl.artefacts.ragged import open_all
     from musicssl.targets.quality import score_labels
 
     recipe = snakemake.params.recipe

@@ -10,8 +10,9 @@ import soundfile
 import crop_audio
 import index_corpus
 import scan_corpus
-from musicssl.artefacts import RaggedShard, ShardError, read_json
+from musicssl.artefacts import read_json
 from musicssl.artefacts.listing import AudioFile, read_rejected
+from musicssl.artefacts.ragged import RaggedShard, ShardError
 from musicssl.corpus import crop
 from musicssl.corpus.crop import crop_shard
 from musicssl.runtime import UserError

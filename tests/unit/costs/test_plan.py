@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from musicssl.artefacts import RaggedShard, RaggedWriter
+from musicssl.artefacts.ragged import RaggedShard, RaggedWriter
 from musicssl.config.catalogue import Catalogue
 from musicssl.config.inherit import ConfigError
 from musicssl.config.load import load

@@ -5,7 +5,7 @@ import itertools
 import numpy as np
 import pytest
 
-from musicssl.artefacts import RaggedWriter, open_all
+from musicssl.artefacts.ragged import RaggedWriter, open_all
 from musicssl.config.recipes import Labels
 from musicssl.targets.kmeans.executors import open_executor
 

@@ -6,7 +6,7 @@ import faiss
 import numpy as np
 import pytest
 
-from musicssl.artefacts import RaggedShard
+from musicssl.artefacts.ragged import RaggedShard
 from musicssl.runtime import UserError
 from musicssl.targets.assign import write_labels
 from musicssl.targets.kmeans import nearest

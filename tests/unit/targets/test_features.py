@@ -8,7 +8,8 @@ import pytest
 import torch
 
 import extract_features
-from musicssl.artefacts import RaggedShard, RaggedWriter, ShardError, write_json
+from musicssl.artefacts import write_json
+from musicssl.artefacts.ragged import RaggedShard, RaggedWriter, ShardError
 from musicssl.config.recipes import Architecture
 from musicssl.geometry import num_frames, to_float32
 from musicssl.models import load_encoder

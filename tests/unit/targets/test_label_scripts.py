@@ -13,7 +13,8 @@ import torch
 import assign_labels
 import extract_features
 import fit_kmeans
-from musicssl.artefacts import RaggedShard, RaggedWriter, ShardError, read_json
+from musicssl.artefacts import read_json
+from musicssl.artefacts.ragged import RaggedShard, RaggedWriter, ShardError
 from musicssl.geometry import to_float32
 from musicssl.runtime import UserError
 from musicssl.signal.mfcc import mfcc

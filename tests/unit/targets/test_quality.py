@@ -5,7 +5,7 @@ import pytest
 from sklearn.metrics import normalized_mutual_info_score
 from sklearn.metrics.cluster import contingency_matrix
 
-from musicssl.artefacts import RaggedWriter, open_all
+from musicssl.artefacts.ragged import RaggedWriter, open_all
 from musicssl.runtime import UserError
 from musicssl.targets.quality import (
     classes_at,

@@ -6,7 +6,8 @@ import pytest
 import torch
 import training_kit as kit
 
-from musicssl.artefacts import RaggedWriter, read_jsonl
+from musicssl.artefacts import read_jsonl
+from musicssl.artefacts.ragged import RaggedWriter
 from musicssl.config.catalogue import Catalogue
 from musicssl.config.load import load
 

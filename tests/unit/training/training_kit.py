@@ -15,8 +15,9 @@ import torch._dynamo  # the first optimizer imports it for a second: once here, 
 from torch import nn
 
 from musicssl import models
-from musicssl.artefacts import RaggedWriter, write_json
+from musicssl.artefacts import write_json
 from musicssl.artefacts.ledger import Record
+from musicssl.artefacts.ragged import RaggedWriter
 from musicssl.config.recipes import build_kind
 from musicssl.job import Job
 from musicssl.training import launch

@@ -5,7 +5,7 @@ import itertools
 import numpy as np
 import pytest
 
-from musicssl.artefacts import RaggedWriter, open_all
+from musicssl.artefacts.ragged import RaggedWriter, open_all
 from musicssl.targets.kmeans.lloyd import fit
 from musicssl.targets.kmeans.seeding import distinct, seed_centroids
 

@@ -7,7 +7,7 @@ import pytest
 from sklearn.cluster import KMeans
 
 import musicssl.targets.kmeans.lloyd as kmeans
-from musicssl.artefacts import RaggedWriter, ShardError, open_all
+from musicssl.artefacts.ragged import RaggedWriter, ShardError, open_all
 from musicssl.runtime import UserError
 from musicssl.targets.kmeans.blocks import cut
 

@@ -4,19 +4,6 @@
 record of every attempt of every job.
 """
 
-from .ragged import RaggedShard, RaggedWriter, ShardError, open_all
 from .store import atomic, read_json, read_jsonl, write_json, write_jsonl, write_text, writing
 
-__all__ = [
-    "RaggedShard",
-    "RaggedWriter",
-    "ShardError",
-    "atomic",
-    "open_all",
-    "read_json",
-    "read_jsonl",
-    "write_json",
-    "write_jsonl",
-    "write_text",
-    "writing",
-]
+__all__ = ["atomic", "read_json", "read_jsonl", "write_json", "write_jsonl", "write_text", "writing"]

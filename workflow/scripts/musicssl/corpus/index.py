@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from ..artefacts import open_all
 from ..artefacts.listing import AudioFile, Rejected, write_rejected
+from ..artefacts.ragged import open_all
 from ..config.recipes import Corpus
 from .usable import enforce_usable
 

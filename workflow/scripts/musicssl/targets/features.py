@@ -20,9 +20,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ..artefacts import RaggedShard
 from ..artefacts import vectors as stored_vectors
 from ..artefacts.encoder import read as read_encoder
+from ..artefacts.ragged import RaggedShard
 from ..config.recipes import FEATURES, ChromaFeatures, CombinedFeatures, CqtFeatures, LayerFeatures, MfccFeatures, build
 from ..geometry import MFCC_HOP, RECEPTIVE_FIELD, SAMPLE_RATE_HZ, standardize, to_float32
 from ..runtime import UserError, device, progress

@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from ..artefacts import RaggedShard
+from ..artefacts.ragged import RaggedShard
 from ..datasets.annotations import Intervals, read_annotations
 from ..geometry import FRAME_CENTER_S
 

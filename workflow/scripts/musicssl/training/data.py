@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from ..artefacts import RaggedShard
+from ..artefacts.ragged import RaggedShard
 from ..geometry import SAMPLE_RATE_HZ, mean_and_deviation, to_float32
 from ..runtime import UserError
 from .labels import LabelSet, expect

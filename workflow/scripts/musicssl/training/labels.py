@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from ..artefacts import RaggedShard
+from ..artefacts.ragged import RaggedShard
 from ..geometry import HOP, SAMPLE_RATE_HZ, num_frames
 from ..runtime import UserError
 

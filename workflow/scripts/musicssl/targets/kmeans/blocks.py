@@ -17,7 +17,7 @@ from functools import lru_cache
 import numpy as np
 import numpy.typing as npt
 
-from ...artefacts import RaggedShard
+from ...artefacts.ragged import RaggedShard
 from ...runtime import UserError
 
 BLOCK_ROWS = 32768

@@ -17,8 +17,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from ...artefacts import open_all, read_json, write_json, write_text
+from ...artefacts import read_json, write_json, write_text
 from ...artefacts.centroids import Centroids
+from ...artefacts.ragged import open_all
 from ...artefacts.store import read_text
 from ...config.recipes import Labels, build
 from ...runtime import UserError, start_log

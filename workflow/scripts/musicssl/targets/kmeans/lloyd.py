@@ -20,7 +20,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.sparse import csc_array
 
-from ...artefacts import RaggedShard
+from ...artefacts.ragged import RaggedShard
 from ...config.recipes import Labels
 from .blocks import BLOCK_ROWS, TILE_ROWS, Array, Block, Rows, cut, read_tiles, stored_rows, width_of
 from .executors import Executor
