@@ -5,6 +5,7 @@ Lengths are known from how each file is made; checksums of pages are those libog
 
 import logging
 import struct
+import time
 
 import numpy as np
 import pytest
@@ -19,9 +20,9 @@ RATE = 44100
 
 def noise(seconds=3.0, channels=1, seed=0):
     """Return noise under a slow envelope, so that a variable bit rate varies: float64 (n, channels)."""
-    time = np.arange(round(seconds * RATE)) / RATE
-    envelope = 0.1 * (1 + np.sin(2 * np.pi * 0.7 * time))
-    return envelope[:, None] * np.random.default_rng(seed).standard_normal((len(time), channels))
+    at_s = np.arange(round(seconds * RATE)) / RATE
+    envelope = 0.1 * (1 + np.sin(2 * np.pi * 0.7 * at_s))
+    return envelope[:, None] * np.random.default_rng(seed).standard_normal((len(at_s), channels))
 
 
 def write(path, seconds=3.0, channels=1, **options):
@@ -130,6 +131,14 @@ def test_mp3s_of_two_rates_in_one_file_are_refused(tmp_path, mp3):
     assert reason == "mixed"
     assert "then 48000 Hz" in detail
     assert """ffmpeg -i 'it'"'"'s both.mp3' -map 0:a:0 -c:a flac""" in detail
+
+
+def test_junk_that_looks_like_headers_ends_in_bounded_time(tmp_path):
+    for pattern in (b"\xff", b"\xff\xfb\x90\x00", b"TAG\xff\xfb\x90\x00Xing"):
+        (tmp_path / "a.mp3").write_bytes(pattern * (20_000_000 // len(pattern)))
+        start = time.perf_counter()
+        assert mpeg.walk(tmp_path / "a.mp3") is None
+        assert time.perf_counter() - start < 8
 
 
 # ---------------------------------------------------------------- Ogg

@@ -7,6 +7,7 @@ Frame headers: ISO/IEC 11172-3 section 2.4.1.3; Xing, Info and VBRI as LAME and 
 
 from __future__ import annotations
 
+import itertools
 import mmap
 import re
 import struct
@@ -27,7 +28,8 @@ KBITS = {  # by (MPEG 1, layer): bit rates of the indexes 1 to 14
 }
 RATES_HZ = (44100, 48000, 32000)  # of MPEG 1; half for MPEG 2, a quarter for 2.5
 VERSIONS = {3: 1, 2: 2, 0: 4}  # bits to the divisor of the sampling rate
-SYNC = re.compile(rb"\xff[\xe2-\xff]")
+SYNC = re.compile(rb"\xff[\xe2-\xe7\xf2-\xf7\xfa-\xff][\x10-\xef]")
+MAX_TRIES = 1 << 18  # what looks like headers and is none, in a row: megabytes of junk made to look like them
 CONFIRM = 3  # headers in a row: chance finds two in a few megabytes of junk
 XING_OFFSETS = (13, 21, 36)  # behind the side information: mono MPEG 2, mono or MPEG 2, stereo
 VBRI_OFFSET = 36
@@ -159,7 +161,7 @@ def _lengths_of(second: int, rate: int) -> dict[int, int]:
 
 def _next_frame(data: mmap.mmap, at: int) -> int | None:
     """Return where the next frame starts that ``CONFIRM`` - 1 others follow, or as many as the file still holds."""
-    for match in SYNC.finditer(data, at):
+    for match in itertools.islice(SYNC.finditer(data, at), MAX_TRIES):
         place, lengths = match.start(), None
         for _ in range(CONFIRM):
             header = data[place : place + 4]
