@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from ..artefacts.table import Gain, StudyRow
+from ..tasks.kinds import LABELS
 from .paper import AVERAGE
 from .tables import OK
 
@@ -13,22 +14,7 @@ PANEL_COLUMNS = 8
 ROUNDING = 1e-9  # two means of the same values may differ by as much, depending on the number of seeds
 TRIVIAL = "trivial answer"
 BELOW, NEAR, ABOVE = "below", "near", "above"
-METRIC_NAMES = {
-    "accuracy": "accuracy",
-    "accuracy_recording": "accuracy, recordings",
-    "roc_auc": "ROC-AUC",
-    "ap": "AP",
-    "r2_valence": "R² valence",
-    "r2_arousal": "R² arousal",
-    "key_score": "key score",
-    "key_score_symmetric": "key score, both fifths",
-    "key_score_rule": "key score, best rule on validation",
-    "beat_f70": "beat F, 70 ms",
-    "beat_f20": "beat F, 20 ms",
-    "beat_f70_micro": "beat F, 70 ms, pooled",
-    "beat_f20_micro": "beat F, 20 ms, pooled",
-    AVERAGE[1]: "nine tasks",
-}
+METRIC_NAMES = LABELS | {AVERAGE[1]: "nine tasks"}
 Pairing = Callable[[StudyRow], Gain | None]
 
 

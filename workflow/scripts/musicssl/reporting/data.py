@@ -9,9 +9,9 @@ from typing import Any, NamedTuple
 from ..artefacts.aside import SetAside
 from ..artefacts.benchmarks import Benchmark
 from ..artefacts.rulegraph import RuleGraph
+from ..artefacts.task import SPLITS
 
 SHOWN_ROWS = 200
-SPLITS = ("train", "valid", "test")
 GIB_PER_MIB = 1 / 1024
 
 
