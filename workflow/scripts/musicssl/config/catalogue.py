@@ -51,7 +51,7 @@ def recipe_digest(recipe: Mapping[str, Any]) -> str:
     elif "parts" in entry:
         own = entry | {"parts": list(entry["parts"].values())}
     elif noun == "probes":
-        own = {key: value for key, value in entry["probe"].items() if key != "num_bootstraps"}
+        own = entry["probe"]
     inputs = {role: one["digest"] for role, one in recipe["inputs"].items()}
     return digest_of([noun, own, recipe["versions"], recipe.get("weights", ""), inputs])
 
@@ -328,9 +328,11 @@ class Catalogue:
         return self._make("states", f"{model}/{dataset}/{view}", {}, inputs | {"view": self.recipe("views", view)})
 
     def _probes(self, model: str, task: str) -> Recipe:
+        """What decides the answers of a probe; how often their scores are resampled does not, and stands as 0."""
         entry = self.entry("tasks", task)
         inputs = {"states": self.recipe("states", model, entry["dataset"], entry["view"])}
-        return self._make("probes", f"{model}/{task}", entry, inputs | {"task": self.recipe("tasks", task)})
+        asked = entry | {"probe": entry["probe"] | {"num_bootstraps": 0}}
+        return self._make("probes", f"{model}/{task}", asked, inputs | {"task": self.recipe("tasks", task)})
 
     def _scores(self, model: str, task: str) -> Recipe:
         entry = {"num_bootstraps": self.entry("tasks", task)["probe"]["num_bootstraps"]}
