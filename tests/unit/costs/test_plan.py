@@ -163,7 +163,7 @@ LABEL_ALL = """
 import sys
 from pathlib import Path
 import numpy as np
-from musicssl.artefacts import RaggedShard
+from musicssl.artefacts.ragged import RaggedShard
 from musicssl.targets.assign import write_labels
 from musicssl.targets.kmeans.executors import open_executor
 from musicssl.targets.features import extractor
