@@ -1,4 +1,4 @@
-"""Digests of models without training and of weights from elsewhere hang on what decides them and on nothing else."""
+"""Digests of models without training and of weights from elsewhere depend on what decides them and on nothing else."""
 
 import copy
 import random

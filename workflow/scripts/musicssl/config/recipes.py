@@ -292,7 +292,7 @@ class Untrained(Recipe):
 class Released(Recipe):
     """Weights somebody else trained: a Hugging Face folder, hub name or fairseq checkpoint.
 
-    ``revision`` is a commit, tag or branch of a hub name; local weights are told apart by their content.
+    ``revision`` is a commit, tag or branch of a hub name; local weights are identified by their content.
     """
 
     kind: Literal["released"]

@@ -1,6 +1,6 @@
 """Read every byte of a results folder and hold it against headers, recipes, the ledger and stored predictions.
 
-A difference is told by name, with what it was and what it is. Nothing is changed or deleted.
+A difference is named, with what it was and what it is. Nothing is changed or deleted.
 """
 
 from __future__ import annotations
